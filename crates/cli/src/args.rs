@@ -160,6 +160,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',',
           conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    /// Run against the brokers of the Compose project of this file, which has to
+    /// be up, and break their containers for faults; one scenario at a time
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["bootstrap", "resolve", "kafka", "debezium", "kafka_home"])]
+    pub(crate) compose: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
@@ -259,7 +264,8 @@ pub(crate) struct MatrixArgs {
 
 const CLEANUP_HELP: &str = "\
 Deletes the topics and groups of the run that are still there, by the names in
-its plan.json, and nothing else. It may be repeated. Not for a run that goes on:
+its plan.json, and nothing else. Before that it mends what faults broke outside: by
+commands of yours, or in containers (--compose). It may be repeated. Not for a run that goes on:
 Ctrl-C ends that in order.
 
 Exit codes:
@@ -271,13 +277,15 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = CLEANUP_HELP)]
 pub(crate) struct CleanupArgs {
-    /// A directory that `ackproof run --bootstrap` has written
+    /// A directory that `ackproof run --bootstrap` or `--compose` has written
     #[arg(value_name = "RUN_DIR")]
     pub(crate) dir: PathBuf,
     /// How to reach the cluster, where its listener asks for TLS or SASL by now:
     /// a client.properties, as Kafka's own tools take it
     #[arg(long, value_name = "FILE")]
     pub(crate) command_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) resolve: ResolveArgs,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -654,5 +662,5 @@ pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};
 pub(crate) use alerts::AlertWatchArgs;
 pub(crate) use audit::{AuditArgs, AuditFormat, FailOn};
 pub(crate) use bench::BenchArgs;
-pub(crate) use cluster::ClusterArgs;
+pub(crate) use cluster::{ClusterArgs, ResolveArgs, ResolvedAddress};
 pub(crate) use proxy_args::ProxyArgs;

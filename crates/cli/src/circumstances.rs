@@ -43,6 +43,9 @@ fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
             add(flag, client.to_string());
         }
     }
+    if let Some(file) = &args.compose {
+        add("--compose", file.display().to_string());
+    }
     if !args.bootstrap.is_empty() {
         let all: Vec<String> = args.bootstrap.iter().map(ToString::to_string).collect();
         add("--bootstrap", all.join(","));

@@ -1,6 +1,7 @@
 //! The scenarios of an earlier run that are to be run again.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use checker::Examples;
@@ -52,17 +53,24 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
     }
     watch_again(&plan, &mut again.alerts)?;
     let versions = &mut again.versions;
-    if versions.kafka.is_none() && versions.kafka_home.is_none() && args.bootstrap.is_empty() {
+    if versions.kafka.is_none()
+        && versions.kafka_home.is_none()
+        && args.bootstrap.is_empty()
+        && args.compose.is_none()
+    {
         versions.kafka = given(&plan, "--kafka").map(str::to_owned);
         versions.kafka_home = given(&plan, "--kafka-home").map(Into::into);
         if versions.debezium.is_none() {
             versions.debezium = given(&plan, "--debezium").map(str::to_owned);
         }
         if let Some(cluster) = &plan.cluster {
-            let all = cluster.bootstrap.iter().map(|at| at.parse());
-            again.bootstrap = all
-                .collect::<Result<_, proxy::HostPortError>>()
-                .map_err(|error| Failure::usage(&error))?;
+            again.compose = args.compose.clone().or_else(|| cluster.compose.clone());
+            if again.compose.is_none() {
+                let all = cluster.bootstrap.iter().map(|at| at.parse());
+                again.bootstrap = all
+                    .collect::<Result<_, proxy::HostPortError>>()
+                    .map_err(|error| Failure::usage(&error))?;
+            }
             again.cluster = cluster_again(&plan, &args.cluster)?;
         }
     }
@@ -87,13 +95,10 @@ fn cluster_again(plan: &RunPlan, now: &ClusterArgs) -> Result<ClusterArgs, Failu
         again.prefix = before.map_err(|error: BadMark| Failure::usage(&error))?;
     }
     if again.topic_config.is_empty() {
-        let commands = plan.circumstances.iter().map(|it| &it.command);
-        let words = commands.flat_map(|it| it.windows(2));
-        let before = words.filter_map(|words| match words {
-            [option, value] if option == "--topic-config" => value.parse().ok(),
-            _ => None,
-        });
-        again.topic_config = before.collect();
+        again.topic_config = all_given(plan, "--topic-config");
+    }
+    if again.resolve.resolve.is_empty() {
+        again.resolve.resolve = all_given(plan, "--resolve");
     }
     Ok(again)
 }
@@ -114,6 +119,17 @@ fn watch_again(plan: &RunPlan, alerts: &mut AlertWatchArgs) -> Result<(), Failur
         alerts.alert_timeout = limit.map(|watch| Duration::from_millis(watch.wait_ms));
     }
     Ok(())
+}
+
+/// All values of an option that may be given several times.
+fn all_given<T: FromStr>(plan: &RunPlan, option: &str) -> Vec<T> {
+    let commands = plan.circumstances.iter().map(|it| &it.command);
+    let words = commands.flat_map(|it| it.windows(2));
+    let values = words.filter_map(|words| match words {
+        [own, value] if own == option => value.parse().ok(),
+        _ => None,
+    });
+    values.collect()
 }
 
 /// The value of an option in the earlier run's command.

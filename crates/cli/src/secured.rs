@@ -1,13 +1,15 @@
 //! `--command-config`: how the commands that observe and administer reach a secured cluster,
 //! and what is said where none can be reached.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::ProbedAddress;
 use proxy::HostPort;
-use security::{ClientSecurity, Protocol};
+use security::{AddressOverrides, ClientSecurity, Protocol};
 use wire::WireError;
 
+use crate::args::{ResolveArgs, ResolvedAddress};
 use crate::failure::Failure;
 use crate::output::note;
 
@@ -24,8 +26,55 @@ fn in_lines(probed: &[ProbedAddress]) -> String {
     lines.collect::<Vec<_>>().join("\n  ")
 }
 
-/// What a `client.properties` asks for; PLAINTEXT without one. What it switches off is said.
-pub(crate) fn security(file: Option<&Path>) -> Result<ClientSecurity, Failure> {
+/// An advertised address is said to be in two places.
+#[derive(Debug, thiserror::Error)]
+#[error("--resolve says of {advertised} that it is {first}, and that it is {second}")]
+struct TwoPlaces {
+    advertised: HostPort,
+    first: HostPort,
+    second: HostPort,
+}
+
+/// How a cluster is reached: by what a `client.properties` asks for, PLAINTEXT without one,
+/// and where `--resolve` says that its brokers are. What is switched off is said.
+pub(crate) fn reach(file: Option<&Path>, resolve: &ResolveArgs) -> Result<ClientSecurity, Failure> {
+    let overrides = overrides(&resolve.resolve).map_err(|error| Failure::usage(&error))?;
+    Ok(security(file)?.with_overrides(overrides))
+}
+
+fn overrides(resolve: &[ResolvedAddress]) -> Result<AddressOverrides, TwoPlaces> {
+    let mut seen: BTreeMap<String, &HostPort> = BTreeMap::new();
+    for ResolvedAddress { advertised, place } in resolve {
+        let name = advertised.to_string().to_ascii_lowercase();
+        if let Some(first) = seen.insert(name, place).filter(|first| *first != place) {
+            return Err(TwoPlaces {
+                advertised: advertised.clone(),
+                first: first.clone(),
+                second: place.clone(),
+            });
+        }
+    }
+    let address = |it: &HostPort| (it.host.clone(), it.port);
+    let pairs = resolve.iter();
+    Ok(AddressOverrides::new(
+        pairs.map(|it| (address(&it.advertised), address(&it.place))),
+    ))
+}
+
+/// Says which of `--resolve` are for addresses that the cluster does not have.
+pub(crate) fn note_without_effect(resolve: &ResolveArgs, known: &[String]) {
+    for resolved in &resolve.resolve {
+        let advertised = resolved.advertised.to_string();
+        if !known.iter().any(|it| it.eq_ignore_ascii_case(&advertised)) {
+            note(&format!(
+                "--resolve {resolved} has no effect: brokers advertise {}\n",
+                known.join(", ")
+            ));
+        }
+    }
+}
+
+fn security(file: Option<&Path>) -> Result<ClientSecurity, Failure> {
     let Some(file) = file else {
         return Ok(ClientSecurity::default());
     };
@@ -50,7 +99,7 @@ pub(crate) async fn unreachable(
     if security.protocol() != Protocol::Plaintext {
         return Failure::environment(&error);
     }
-    let probed = engine::probe_addresses(bootstrap).await;
+    let probed = engine::probe_addresses(bootstrap, security).await;
     if probed.iter().any(|it| it.listener.is_plain_broker()) {
         Failure::environment(&error)
     } else {

@@ -17,8 +17,9 @@ use model::event::Cleanup;
 use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan, TopicShape};
 use model::scenario::client::ChosenClients;
-use model::scenario::{NamedReleases, Scenario};
+use model::scenario::{BrokerHold, NamedReleases, Scenario};
 use proxy::HostPort;
+use security::ClientSecurity;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
 use crate::alert_watch::{AlertSettings, AlertUsageError};
@@ -56,6 +57,13 @@ pub(crate) enum Brokers {
     Embedded(ArtefactRequest),
     /// The user runs them.
     Cluster(UserCluster),
+    /// The user runs them in containers of a Compose project.
+    Compose {
+        /// Its file.
+        file: PathBuf,
+        /// How the user's clients reach them.
+        security: ClientSecurity,
+    },
 }
 
 /// What becomes of a scenario that was named itself and does not fit.
@@ -91,9 +99,10 @@ impl RunSettings {
 
     fn of(args: &RunArgs, now: SystemTime, named: Named) -> Result<Self, Failure> {
         let clients = args.clients.chosen();
-        let on = match args.bootstrap.as_slice() {
-            [] => On::OwnBrokers,
-            _ => On::Cluster,
+        let on = if args.bootstrap.is_empty() && args.compose.is_none() {
+            On::OwnBrokers
+        } else {
+            On::Cluster
         };
         if on == On::OwnBrokers
             && let Some((option, _)) = args.cluster.typed().into_iter().next()
@@ -146,10 +155,18 @@ impl RunSettings {
             plan,
             by_name,
             out: args.out.clone().unwrap_or_else(|| default_out(now, seed)),
-            jobs: NonZeroUsize::new(usize::from(args.jobs)).unwrap_or(NonZeroUsize::MIN),
+            // Scenarios that break the same brokers would disturb each other.
+            jobs: NonZeroUsize::new(usize::from(args.jobs))
+                .filter(|_| args.compose.is_none())
+                .unwrap_or(NonZeroUsize::MIN),
             format: args.format,
             fail_fast: args.fail_fast,
-            brokers: if args.bootstrap.is_empty() {
+            brokers: if let Some(file) = &args.compose {
+                Brokers::Compose {
+                    file: file.clone(),
+                    security: security(args)?,
+                }
+            } else if args.bootstrap.is_empty() {
                 let parts = if captures {
                     Parts::KafkaAndCdc
                 } else {
@@ -220,6 +237,7 @@ impl RunSettings {
     pub(crate) fn go_to(
         &mut self,
         found: &ClusterInfo,
+        cluster: &UserCluster,
         like: Option<TopicLike>,
     ) -> Result<(), Failure> {
         let addresses = found.bootstrap.iter().map(HostPort::to_string).collect();
@@ -238,8 +256,25 @@ impl RunSettings {
             .config
             .extend(own.map(|it| (it.key.clone(), it.value.clone())));
         let mark = self.topics.prefix.clone().unwrap_or_default();
-        let plan = self.plan.clone().with_topics(&shape);
-        self.plan = plan.on_cluster_named(addresses, found.brokers, &mark);
+        let mut plan = self.plan.clone().with_topics(&shape);
+        let resolve = resolved(&cluster.security);
+        if resolve
+            .iter()
+            .any(|(advertised, place)| advertised != place)
+        {
+            plan = plan.behind_proxy();
+        }
+        let hold = match &cluster.containers {
+            Some(_) => BrokerHold::Containers,
+            None => BrokerHold::None,
+        };
+        self.plan = plan.on_cluster_named(addresses, found.brokers, &mark, hold);
+        if let Some(planned) = &mut self.plan.cluster {
+            planned.resolve = resolve;
+            if let Brokers::Compose { file, .. } = &self.brokers {
+                planned.compose = file.canonicalize().ok();
+            }
+        }
         self.plan.versions = cluster_versions(found);
         refuse_misfits(&self.plan, &self.by_name, "on this cluster").map_err(|error| {
             Failure::usage(&error)
@@ -248,13 +283,30 @@ impl RunSettings {
     }
 }
 
+/// Where the brokers are, as the plan has it.
+fn resolved(security: &ClientSecurity) -> BTreeMap<String, String> {
+    let text = |(host, port)| HostPort { host, port }.to_string();
+    let all = security.overrides().pairs().into_iter();
+    all.map(|(advertised, place)| (text(advertised), text(place)))
+        .collect()
+}
+
 /// There is no cluster to be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} has no effect without --bootstrap")]
+#[error("{0} has no effect without --bootstrap or --compose")]
 struct NoEffect(&'static str);
 
 /// The user's cluster, once it is known that clients can be told how to reach it.
 fn cluster(args: &RunArgs) -> Result<UserCluster, Failure> {
+    Ok(UserCluster {
+        bootstrap: args.bootstrap.clone(),
+        security: security(args)?,
+        containers: None,
+    })
+}
+
+/// How the user's cluster is reached.
+fn security(args: &RunArgs) -> Result<ClientSecurity, Failure> {
     /// What the configuration asks for is for others.
     #[derive(Debug, thiserror::Error)]
     #[error("{}: {problem}", file.display())]
@@ -262,15 +314,15 @@ fn cluster(args: &RunArgs) -> Result<UserCluster, Failure> {
         file: PathBuf,
         problem: &'static str,
     }
-    let security = secured::security(args.cluster.command_config.as_deref())?;
+    let security = secured::reach(
+        args.cluster.command_config.as_deref(),
+        &args.cluster.resolve,
+    )?;
     if let (Some(file), Some(problem)) = (&args.cluster.command_config, security.beyond_clients()) {
         let file = file.clone();
         return Err(Failure::usage(&BeyondClients { file, problem }));
     }
-    Ok(UserCluster {
-        bootstrap: args.bootstrap.clone(),
-        security,
-    })
+    Ok(security)
 }
 
 /// Refuses a scenario that was named and cannot run here, and a run of which

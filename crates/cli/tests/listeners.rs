@@ -158,7 +158,7 @@ async fn listeners_of_other_kinds_are_called_by_their_names() {
     refused(
         unknown,
         dir.path(),
-        &["the name cannot be resolved", "hosts file"],
+        &["the name cannot be resolved", "--resolve"],
     );
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use proxy::HostPort;
 use wire::{
-    BrokerMetadata, ClientSecurity, Cluster, ConfigValue, Configs, Protocol, Topics, probe,
+    AddressOverrides, BrokerMetadata, ClientSecurity, Cluster, ConfigValue, Configs, Protocol,
+    Topics, probe,
 };
 
 use crate::connect::{answers, reach};
@@ -25,6 +26,8 @@ pub struct ClusterInfo {
     pub bootstrap: Vec<HostPort>,
     /// The others.
     pub unusable: Vec<ProbedAddress>,
+    /// Where its brokers say that they are.
+    pub advertised: Vec<String>,
     /// Its id.
     pub id: Option<String>,
     /// How many brokers it has.
@@ -43,7 +46,7 @@ pub struct ClusterInfo {
 /// address, or when one does not where the cluster says that it is.
 pub async fn cluster_info(of: &UserCluster) -> Result<ClusterInfo, EngineError> {
     let (bootstrap, unusable) = if is_plain(&of.security) {
-        plain_brokers(&of.bootstrap).await?
+        plain_brokers(&of.bootstrap, &of.security).await?
     } else {
         // Each is spoken to as it asks for; what is wrong with one is said then.
         (of.bootstrap.clone(), Vec::new())
@@ -64,6 +67,7 @@ pub async fn cluster_info(of: &UserCluster) -> Result<ClusterInfo, EngineError> 
         unusable,
         id: metadata.cluster_id,
         brokers: metadata.brokers.len(),
+        advertised: metadata.brokers.into_iter().map(|it| it.address).collect(),
         metadata_version: features.get("metadata.version").copied(),
         default_replicas,
     })
@@ -98,8 +102,9 @@ fn is_plain(security: &ClientSecurity) -> bool {
 /// The addresses at which a broker answers without TLS and SASL, and the others.
 async fn plain_brokers(
     bootstrap: &[HostPort],
+    security: &ClientSecurity,
 ) -> Result<(Vec<HostPort>, Vec<ProbedAddress>), EngineError> {
-    let probed = probe_addresses(bootstrap).await;
+    let probed = probe_addresses(bootstrap, security).await;
     let (usable, unusable): (Vec<ProbedAddress>, Vec<ProbedAddress>) = probed
         .into_iter()
         .partition(|probed| probed.listener.is_plain_broker());
@@ -129,7 +134,7 @@ pub async fn unreachable_brokers(of: &UserCluster) -> Result<Vec<EngineError>, E
 }
 
 async fn misplaced(brokers: &[BrokerMetadata], security: &ClientSecurity) -> Vec<EngineError> {
-    if let Err(error) = tell_apart(brokers) {
+    if let Err(error) = tell_apart(brokers, security.overrides()) {
         return vec![error];
     }
     if !is_plain(security) {
@@ -144,7 +149,7 @@ async fn misplaced(brokers: &[BrokerMetadata], security: &ClientSecurity) -> Vec
         return join_all(looks).await.into_iter().flatten().collect();
     }
     let probes = brokers.iter().map(|broker| async move {
-        let listener = probe(&broker.address).await;
+        let listener = probe(&security.overrides().of_text(&broker.address)).await;
         (!listener.is_plain_broker()).then(|| EngineError::Advertised {
             broker: broker.id.to_string(),
             address: broker.address.clone(),
@@ -155,17 +160,17 @@ async fn misplaced(brokers: &[BrokerMetadata], security: &ClientSecurity) -> Vec
 }
 
 /// A client that is sent to one broker has to reach that one.
-fn tell_apart(brokers: &[BrokerMetadata]) -> Result<(), EngineError> {
-    let mut at: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+fn tell_apart(brokers: &[BrokerMetadata], overrides: &AddressOverrides) -> Result<(), EngineError> {
+    let mut at: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for broker in brokers {
-        at.entry(&broker.address)
+        at.entry(overrides.of_text(&broker.address))
             .or_default()
             .push(broker.id.to_string());
     }
     match at.into_iter().find(|(_, brokers)| brokers.len() > 1) {
         Some((address, brokers)) => Err(EngineError::OneAddress {
             brokers: brokers.join(", "),
-            address: address.to_owned(),
+            address,
         }),
         None => Ok(()),
     }
@@ -185,9 +190,14 @@ mod tests {
             rack: None,
         };
         let apart = [broker(1, "a:1"), broker(2, "a:2"), broker(3, "a:3")];
-        assert!(tell_apart(&apart).is_ok());
+        let none = AddressOverrides::default();
+        assert!(tell_apart(&apart, &none).is_ok());
         let alike = [broker(1, "a:1"), broker(2, "a:2"), broker(3, "a:1")];
-        let said = tell_apart(&alike).unwrap_err().to_string();
-        assert!(said.starts_with("brokers 1, 3 all advertise a:1"), "{said}");
+        let said = tell_apart(&alike, &none).unwrap_err().to_string();
+        assert!(said.starts_with("brokers 1, 3 are all at a:1"), "{said}");
+        let place = |host: &str, port| (host.to_owned(), port);
+        let onto = AddressOverrides::new([(place("a", 3), place("a", 2))]);
+        let said = tell_apart(&apart, &onto).unwrap_err().to_string();
+        assert!(said.starts_with("brokers 2, 3 are all at a:2"), "{said}");
     }
 }

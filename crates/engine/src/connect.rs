@@ -77,14 +77,18 @@ pub(crate) async fn reach(
             let bootstrap = bootstrap.join(",");
             Err(EngineError::Unreachable { bootstrap, source })
         }
-        Err(source) => Err(unreachable(bootstrap, source).await),
+        Err(source) => Err(unreachable(bootstrap, security, source).await),
     }
 }
 
 /// Why no broker could be spoken to, by what listens at the addresses.
-async fn unreachable(bootstrap: &[String], source: WireError) -> EngineError {
+async fn unreachable(
+    bootstrap: &[String],
+    security: &ClientSecurity,
+    source: WireError,
+) -> EngineError {
     let addresses: Result<Vec<HostPort>, _> = bootstrap.iter().map(|at| at.parse()).collect();
-    let probed = probe_addresses(&addresses.unwrap_or_default()).await;
+    let probed = probe_addresses(&addresses.unwrap_or_default(), security).await;
     if probed.is_empty() || probed.iter().any(|it| it.listener.is_plain_broker()) {
         let bootstrap = bootstrap.join(",");
         return EngineError::Unreachable { bootstrap, source };

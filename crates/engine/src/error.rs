@@ -12,6 +12,7 @@ use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};
 use wire::{ReadError, WireError};
 
+use crate::containers::ContainerError;
 use crate::listeners::ProbedAddress;
 use crate::lost_process::LostProcess;
 use crate::user_command::UserCommandError;
@@ -89,6 +90,9 @@ pub enum EngineError {
     /// Prometheus does not tell its rules.
     #[error("Prometheus failed")]
     Prometheus(#[from] stack::prometheus::api::ApiError),
+    /// The engine of the brokers' containers did not do what a fault asked.
+    #[error("a fault in a container failed")]
+    Container(#[from] ContainerError),
     /// A command of a fault came to nothing.
     #[error("the `{key}` command of a fault, `{line}`, failed")]
     UserCommand {
@@ -148,9 +152,9 @@ pub enum EngineError {
     },
     /// Some brokers cannot be told from each other.
     #[error(
-        "brokers {brokers} all advertise {address}: who is sent to one of them comes to whichever \
+        "brokers {brokers} are all at {address}: who is sent to one of them comes to whichever \
          answers there; give each broker an address of its own for clients outside \
-         (advertised.listeners)"
+         (advertised.listeners, or --resolve)"
     )]
     OneAddress {
         /// Their node ids.

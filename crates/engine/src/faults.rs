@@ -20,6 +20,7 @@ use crate::wait::pass;
 
 mod broker;
 mod consumer;
+mod held;
 pub(crate) mod injection;
 mod network;
 mod offsets;

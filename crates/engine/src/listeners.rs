@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures_util::future::join_all;
 use proxy::HostPort;
-use wire::{Listener, probe};
+use wire::{ClientSecurity, Listener, probe};
 
 /// An address, and what listens there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,14 @@ impl fmt::Display for ProbedAddress {
     }
 }
 
-/// What listens at each of these addresses.
-pub async fn probe_addresses(bootstrap: &[HostPort]) -> Vec<ProbedAddress> {
+/// What listens at each of these addresses, or where `security` says that it is.
+pub async fn probe_addresses(
+    bootstrap: &[HostPort],
+    security: &ClientSecurity,
+) -> Vec<ProbedAddress> {
     let looks = bootstrap.iter().map(|at| async move {
-        let listener = probe(&at.to_string()).await;
+        let place = security.overrides().of_text(&at.to_string());
+        let listener = probe(&place).await;
         let at = at.clone();
         ProbedAddress { at, listener }
     });

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wire::ClientSecurity;
 
 use crate::clients::Clients;
+use crate::containers::ComposeBrokers;
 
 /// What the embedded stack is made of.
 #[derive(Clone, Debug)]
@@ -90,4 +91,6 @@ pub struct UserCluster {
     pub bootstrap: Vec<proxy::HostPort>,
     /// How the user's clients reach it.
     pub security: ClientSecurity,
+    /// Its brokers' containers, where ackproof has a hold over them.
+    pub containers: Option<ComposeBrokers>,
 }

@@ -20,24 +20,30 @@ use stack::connect::Connect;
 use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
 use stack::ports::ReservedPort;
 use stack::postgres::Postgres;
-use wire::ClientSecurity;
+use wire::{ClientSecurity, Topics};
 
 use crate::connect::{Direct, connect};
+use crate::containers::{ComposeBrokers, ContainerBroker};
 use crate::error::EngineError;
 use crate::logs::logs_in;
 use crate::processes::Processes;
 use crate::settings::{Brokers, Embedded, UserCluster};
+use crate::wait::{Wait, Waits};
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 /// How often brokers note how far their logs were forced to disk.
 const CHECKPOINT_INTERVAL: &str = "log.flush.offset.checkpoint.interval.ms";
+/// How often brokers that are to come are looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// What the proxies have to say of connections that they closed.
 const PROXY_LOG: &str = "proxy.log";
 
 /// A running target.
 pub(crate) struct Target {
     home: Home,
+    /// The containers that they run in, where we have a hold over them.
+    containers: Option<ComposeBrokers>,
     /// Before the brokers, where clients go through one.
     clients: Option<ClusterProxy>,
     /// Between the brokers, where they replicate through one.
@@ -125,6 +131,7 @@ impl Target {
         let stack = Stack::start(artefacts, &embedded.java, spec, |_| {}).await?;
         let target = Self {
             home: Home::Embedded(Box::new(stack)),
+            containers: None,
             clients,
             between,
             subjects: ClientSecurity::default(),
@@ -141,6 +148,7 @@ impl Target {
         let UserCluster {
             bootstrap,
             security,
+            containers,
         } = cluster;
         let (clients, subjects) = match plan.scenario.topology.link {
             Link::Direct => (None, security.clone()),
@@ -157,12 +165,34 @@ impl Target {
                 servers: bootstrap.iter().map(HostPort::to_string).collect(),
                 security: security.clone(),
             }),
+            containers: containers.clone(),
             clients,
             between: None,
             subjects,
         };
+        target.all_there().await?;
         target.discover_brokers().await?;
         Ok(target)
+    }
+
+    /// Waits until every broker in a container is there: one that the scenario before ended may
+    /// just have been started.
+    async fn all_there(&self) -> Result<(), EngineError> {
+        let Some(containers) = self.containers() else {
+            return Ok(());
+        };
+        let waiting = Waits::default().begin(Wait::Restored, "all brokers");
+        for broker in containers {
+            broker.locate().await?;
+        }
+        let mut cluster = connect(&self.direct()).await?;
+        loop {
+            let found = cluster.metadata(Topics::Named(&[])).await?.brokers.len();
+            if found >= containers.len() {
+                return Ok(());
+            }
+            waiting.pause_or_fail(LOOK_INTERVAL).await?;
+        }
     }
 
     /// Lets the proxy before the brokers learn which broker is which.
@@ -262,6 +292,11 @@ impl Target {
         }
     }
 
+    /// The brokers' containers, where they run in some that we have a hold over.
+    pub(crate) fn containers(&self) -> Option<&[ContainerBroker]> {
+        self.containers.as_ref().map(|it| &*it.brokers)
+    }
+
     /// Change data capture, if there is any.
     pub(crate) fn cdc(&self) -> Option<&Cdc> {
         match &self.home {
@@ -332,6 +367,7 @@ async fn before(
     let settings = ClusterSettings {
         bootstrap,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        ports: None,
         advertised_host: None,
         security,
     };

@@ -1,5 +1,5 @@
 //! What commands of the user's have broken and not yet mended, with the command that
-//! mends it: kept as files in the scenario's folder, so that it is known to the run
+//! mends it, and containers that were ended or frozen: kept as files in the scenario's folder, so that it is known to the run
 //! however the fault ended, and to `ackproof cleanup` after a run that was killed.
 
 use std::fs::{self, File};
@@ -12,6 +12,7 @@ use model::scenario::Command;
 use serde::{Deserialize, Serialize};
 
 use crate::cleanup::Removal;
+use crate::containers::{ContainerError, ContainerToRestore};
 use crate::created::{Leftover, Resource};
 use crate::error::EngineError;
 use crate::user_command::{self, UserCommandError};
@@ -22,10 +23,44 @@ const LOG: &str = "logs/commands.log";
 
 /// What is needed to mend something.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct ToHeal {
-    title: String,
-    heal: String,
-    limit_ms: u64,
+#[serde(untagged)]
+enum ToHeal {
+    /// A command of the user's.
+    Command {
+        title: String,
+        heal: String,
+        limit_ms: u64,
+    },
+    /// A container that ran.
+    Container {
+        title: String,
+        container: ContainerToRestore,
+    },
+}
+
+impl ToHeal {
+    fn title(&self) -> &str {
+        match self {
+            Self::Command { title, .. } | Self::Container { title, .. } => title,
+        }
+    }
+
+    /// What mends it, in words.
+    fn words(&self) -> String {
+        match self {
+            Self::Command { heal, .. } => format!("`{}`", secret::redacted(heal)),
+            Self::Container { container, .. } => format!("start of {}", container.name()),
+        }
+    }
+}
+
+/// Why something could not be mended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HealError {
+    #[error(transparent)]
+    Command(#[from] UserCommandError),
+    #[error(transparent)]
+    Container(#[from] ContainerError),
 }
 
 /// Something that is broken, or is about to be.
@@ -50,11 +85,27 @@ impl Unhealed {
         let Some(heal) = &command.heal else {
             return Ok(None);
         };
-        let to_heal = ToHeal {
+        let to_heal = ToHeal::Command {
             title: command.title.clone(),
             heal: heal.clone(),
             limit_ms: command.limit_ms,
         };
+        Self::write(folder, to_heal).map(Some)
+    }
+
+    /// The same of a container that is ended or frozen.
+    ///
+    /// # Errors
+    /// [`EngineError::Write`].
+    pub(crate) fn note_container(
+        folder: &Path,
+        container: ContainerToRestore,
+    ) -> Result<Self, EngineError> {
+        let title = format!("container {}", container.name());
+        Self::write(folder, ToHeal::Container { title, container })
+    }
+
+    fn write(folder: &Path, to_heal: ToHeal) -> Result<Self, EngineError> {
         let free = (1u32..).map(|number| folder.join(format!("{PREFIX}{number}.json")));
         for file in free {
             match File::create_new(&file) {
@@ -69,22 +120,27 @@ impl Unhealed {
                         source,
                     })?;
                     let log = log_in(folder);
-                    return Ok(Some(Self { file, to_heal, log }));
+                    return Ok(Self { file, to_heal, log });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(EngineError::Write { path: file, source }),
             }
         }
-        Ok(None)
+        unreachable!("there are more numbers than files")
     }
 
     /// Mends it. It stays noted if that fails.
     ///
     /// # Errors
-    /// Those of the command.
-    pub(crate) async fn heal(self) -> Result<(), UserCommandError> {
-        let limit = Duration::from_millis(self.to_heal.limit_ms);
-        user_command::succeed(&self.to_heal.heal, limit, &self.log).await?;
+    /// Those of the command, or of the container engine.
+    pub(crate) async fn heal(self) -> Result<(), HealError> {
+        match &self.to_heal {
+            ToHeal::Command { heal, limit_ms, .. } => {
+                let limit = Duration::from_millis(*limit_ms);
+                user_command::succeed(heal, limit, &self.log).await?;
+            }
+            ToHeal::Container { container, .. } => container.restore().await?,
+        }
         // A file that stays has it mended twice.
         let _ = fs::remove_file(&self.file);
         Ok(())
@@ -112,20 +168,21 @@ impl Unhealed {
 pub(crate) async fn heal_all(folder: &Path) -> Removal {
     let mut healing = Removal::default();
     for unhealed in Unhealed::all_in(folder) {
-        let thing = Resource::Fault(unhealed.to_heal.title.clone());
-        let line = secret::redacted(&unhealed.to_heal.heal).into_owned();
+        let thing = Resource::Fault(unhealed.to_heal.title().to_owned());
+        let by = unhealed.to_heal.words();
         match unhealed.heal().await {
             Ok(()) => healing.removed.push(thing),
             Err(error) => healing.left.push(Leftover {
                 thing,
-                reason: format!("`{line}`: {error}"),
+                reason: format!("{by}: {error}"),
             }),
         }
     }
     healing
 }
 
-/// Mends what a run that was killed has left broken by commands of its scenarios.
+/// Mends what a run that was killed has left broken: by commands of its scenarios, or in
+/// containers.
 pub async fn heal_after(run_dir: &Path, plan: &RunPlan) -> Removal {
     let mut healing = Removal::default();
     for scenario in &plan.scenarios {

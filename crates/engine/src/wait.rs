@@ -34,6 +34,8 @@ pub enum Wait {
     Answer,
     /// A broker to end on SIGTERM.
     BrokerEnd,
+    /// A broker in a container to take connections again.
+    Restored,
     /// Other brokers to lead what a lost one led.
     Takeover,
     /// All replicas to be in sync.
@@ -116,7 +118,7 @@ impl fmt::Display for Then {
 
 impl Wait {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Reach,
         Self::Ready,
         Self::Streaming,
@@ -126,6 +128,7 @@ impl Wait {
         Self::MidWork,
         Self::Answer,
         Self::BrokerEnd,
+        Self::Restored,
         Self::Takeover,
         Self::InSync,
         Self::MemberTakeover,
@@ -163,6 +166,7 @@ impl Wait {
             Self::Role => "a broker to play the part that the fault names",
             Self::Answer => "an answer to lose (onset = \"answers-first\")",
             Self::BrokerEnd => "a broker to end on SIGTERM",
+            Self::Restored => "a broker in a container to take connections again",
             Self::Takeover => "other brokers to lead what the lost one led",
             Self::InSync => "all replicas to be in sync",
             Self::MemberTakeover => "another member to take over (takeover = \"awaited\")",
@@ -192,6 +196,7 @@ impl Wait {
         match self {
             Self::Reach | Self::Deleted => fixed(5),
             Self::Assignment
+            | Self::Restored
             | Self::Takeover
             | Self::InSync
             | Self::MemberTakeover
@@ -238,7 +243,7 @@ impl Wait {
             Self::BrokerEnd | Self::Leaving => {
                 Then::GoesOn("it is killed, and the evidence says so")
             }
-            Self::Takeover | Self::InSync | Self::Unchanged | Self::Settled => {
+            Self::Restored | Self::Takeover | Self::InSync | Self::Unchanged | Self::Settled => {
                 Then::GoesOn("the fault's evidence says so")
             }
             Self::Deleted => Then::GoesOn("it was deleted, and its records are gone"),

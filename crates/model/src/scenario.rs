@@ -32,6 +32,7 @@ pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
 pub use features::{FEATURES, Features, KafkaFeature};
+pub use foreign::BrokerHold;
 pub use internal::Keeper;
 pub use occurrence::{Occurrence, OccurrenceKind};
 pub use parse::{

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -87,6 +88,8 @@ pub(crate) struct AddressMap {
 #[derive(Default)]
 struct State {
     entries: Vec<Entry>,
+    /// What is left for listeners whose port is not given; any where it is none.
+    ports: Option<RangeInclusive<u16>>,
     topics: HashMap<[u8; 16], String>,
     closed: bool,
 }
@@ -103,6 +106,7 @@ impl AddressMap {
     pub(crate) fn new(
         addresses: Addresses,
         ip: IpAddr,
+        ports: Option<RangeInclusive<u16>>,
         advertised_host: Option<String>,
         security: ProxySecurity,
         notes: ProxyEventSink,
@@ -115,7 +119,10 @@ impl AddressMap {
             security,
             notes,
             news: Notify::new(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                ports,
+                ..State::default()
+            }),
         })
     }
 
@@ -168,8 +175,16 @@ impl AddressMap {
         if state.entries.len() >= BROKERS_MAX {
             return Err(failed(format!("there are {BROKERS_MAX} already")));
         }
-        let listener = Listener::bind(SocketAddr::new(self.ip, port))
-            .map_err(|error| failed(error.to_string()))?;
+        let listener = match (port, &mut state.ports) {
+            (0, Some(ports)) => {
+                let used_up = || failed("the ports for listeners are used up".to_owned());
+                let port = ports.next().ok_or_else(used_up)?;
+                Listener::bind(SocketAddr::new(self.ip, port))
+                    .map_err(|error| failed(format!("port {port}: {error}")))?
+            }
+            (port, _) => Listener::bind(SocketAddr::new(self.ip, port))
+                .map_err(|error| failed(error.to_string()))?,
+        };
         let address = listener.address();
         let me: Weak<dyn Cluster> = self.me.clone();
         let link = Proxy::before(

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -32,9 +33,12 @@ pub struct ClusterSettings {
     /// One broker of the cluster or more; each gets a listener at once. The
     /// others follow as answers name them.
     pub bootstrap: Vec<HostPort>,
-    /// Where the first listener is; the others are on any free port of the same
+    /// Where the first listener is; the others are on `ports` of the same
     /// address.
     pub listen: SocketAddr,
+    /// The ports of the other listeners, in the order in which brokers are seen; any free
+    /// ones where it is none.
+    pub ports: Option<RangeInclusive<u16>>,
     /// What clients are told in place of that address, where it is not the one
     /// by which they reach it.
     pub advertised_host: Option<String>,
@@ -169,6 +173,7 @@ impl ClusterProxy {
         let ClusterSettings {
             bootstrap,
             listen,
+            ports,
             advertised_host,
             security,
         } = settings;
@@ -181,6 +186,7 @@ impl ClusterProxy {
         let addresses = AddressMap::new(
             Addresses::Rewritten,
             listen.ip(),
+            ports,
             advertised_host,
             security,
             notes,
@@ -212,7 +218,14 @@ impl ClusterProxy {
         if upstreams.is_empty() {
             return Err(ClusterError::NoBootstrap);
         }
-        let addresses = AddressMap::new(Addresses::Kept, ip, None, ProxySecurity::default(), notes);
+        let addresses = AddressMap::new(
+            Addresses::Kept,
+            ip,
+            None,
+            None,
+            ProxySecurity::default(),
+            notes,
+        );
         for (node, upstream) in upstreams {
             begin(&addresses, Some(node), upstream, SocketAddr::new(ip, 0))?;
         }

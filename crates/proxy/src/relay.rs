@@ -143,7 +143,9 @@ impl Relay {
     }
 
     async fn dial(&mut self) -> Result<Stream, DialError> {
-        let to = (self.upstream.host.clone(), self.upstream.port);
+        let to = self
+            .security
+            .place_of(&self.upstream.host, self.upstream.port);
         let connecting = TcpStream::connect(to);
         tokio::pin!(connecting);
         loop {
@@ -495,6 +497,7 @@ mod tests {
         let settings = ClusterSettings {
             bootstrap: vec![broker.local_addr().unwrap().into()],
             listen: anywhere,
+            ports: None,
             advertised_host: None,
             security: crate::ProxySecurity::default(),
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use security::rustls::pki_types::ServerName;
 use security::rustls::{ClientConnection, ServerConnection};
-use security::{Authority, AuthorityError, ClientSecurity, Sasl};
+use security::{Address, AddressOverrides, Authority, AuthorityError, ClientSecurity, Sasl};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -46,7 +46,8 @@ impl ProxySecurity {
         if user.tls().is_none() {
             return Ok(Self {
                 authority: None,
-                as_client: user.clone(),
+                // Listeners of ours are where they are.
+                as_client: user.clone().with_overrides(AddressOverrides::default()),
                 as_user: user.clone(),
             });
         }
@@ -87,6 +88,11 @@ impl ProxySecurity {
         Some(ServerConnection::new(server).map_err(io::Error::other))
     }
 
+    /// Where a broker is that advertises this address.
+    pub(crate) fn place_of(&self, host: &str, port: u16) -> Address {
+        self.as_user.overrides().of(host, port)
+    }
+
     /// The client's side before a broker at this host.
     pub(crate) fn dialed(&self, host: &str) -> Option<io::Result<ClientConnection>> {
         let tls = Arc::clone(self.as_user.tls()?);
@@ -113,7 +119,7 @@ pub(crate) async fn connect(
     port: u16,
     security: &ClientSecurity,
 ) -> io::Result<Box<dyn Duplex>> {
-    let tcp = TcpStream::connect((host, port)).await?;
+    let tcp = TcpStream::connect(security.overrides().of(host, port)).await?;
     let mut stream: Box<dyn Duplex> = match security.tls() {
         None => Box::new(tcp),
         Some(tls) => {

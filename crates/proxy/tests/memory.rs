@@ -116,6 +116,7 @@ impl Site {
         let settings = ClusterSettings {
             bootstrap: vec![broker.local_addr().unwrap().into()],
             listen: anywhere,
+            ports: None,
             advertised_host: None,
             security: proxy::ProxySecurity::default(),
         };

@@ -78,6 +78,7 @@ impl Fixture {
         let settings = ClusterSettings {
             bootstrap: vec![upstream.into()],
             listen: SocketAddr::new(ip, 0),
+            ports: None,
             advertised_host: None,
             security,
         };

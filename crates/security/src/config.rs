@@ -12,6 +12,7 @@ use secret::Secrets;
 use self::settings::Settings;
 use crate::authority::{Authority, AuthorityError};
 use crate::error::ConfigError;
+use crate::overrides::AddressOverrides;
 use crate::sasl::Sasl;
 
 mod clients;
@@ -78,9 +79,13 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// How to reach the brokers of a cluster. Copies share it; the default is PLAINTEXT.
+/// How to reach the brokers of a cluster. Copies share it; the default is PLAINTEXT, at the
+/// addresses that brokers advertise.
 #[derive(Clone, Default)]
-pub struct ClientSecurity(Option<Arc<Secured>>);
+pub struct ClientSecurity {
+    secured: Option<Arc<Secured>>,
+    overrides: AddressOverrides,
+}
 
 struct Secured {
     protocol: Protocol,
@@ -102,6 +107,7 @@ impl fmt::Debug for ClientSecurity {
         f.debug_struct("ClientSecurity")
             .field("protocol", &self.protocol())
             .field("sasl", &self.sasl())
+            .field("overrides", &self.overrides)
             .finish_non_exhaustive()
     }
 }
@@ -151,13 +157,13 @@ impl ClientSecurity {
         } else {
             None
         };
-        Ok(Self(Some(Arc::new(Secured {
+        Ok(Self::of(Secured {
             protocol,
             tls,
             sasl,
             secrets,
             java: settings.of_security(),
-        }))))
+        }))
     }
 
     /// How the same user reaches listeners that an authority of ours has given a
@@ -166,8 +172,8 @@ impl ClientSecurity {
     /// # Errors
     /// [`AuthorityError`].
     pub fn trusting(&self, authority: &Authority) -> Result<Self, AuthorityError> {
-        let Some(secured) = self.0.as_ref().filter(|it| it.tls.is_some()) else {
-            return Ok(self.clone());
+        let Some(secured) = self.secured.as_ref().filter(|it| it.tls.is_some()) else {
+            return Ok(self.clone().with_overrides(AddressOverrides::default()));
         };
         let tls = tls::trusting(authority.certificate()).map_err(AuthorityError::Unusable)?;
         let mut java = secured.java.clone();
@@ -177,30 +183,48 @@ impl ClientSecurity {
             ("ssl.truststore.certificates", authority.pem()),
         ];
         java.extend(trusts.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        Ok(Self(Some(Arc::new(Secured {
+        Ok(Self::of(Secured {
             protocol: secured.protocol,
             tls: Some(tls.into()),
             sasl: secured.sasl.clone(),
             secrets: secured.secrets.clone(),
             java,
-        }))))
+        }))
+    }
+
+    fn of(secured: Secured) -> Self {
+        Self {
+            secured: Some(Arc::new(secured)),
+            overrides: AddressOverrides::default(),
+        }
+    }
+
+    /// The same at other addresses than those that brokers advertise.
+    #[must_use]
+    pub fn with_overrides(self, overrides: AddressOverrides) -> Self {
+        Self { overrides, ..self }
+    }
+
+    /// Which addresses stand in place of which.
+    pub fn overrides(&self) -> &AddressOverrides {
+        &self.overrides
     }
 
     /// Its protocol.
     pub fn protocol(&self) -> Protocol {
-        self.0
+        self.secured
             .as_ref()
             .map_or(Protocol::Plaintext, |it| it.protocol)
     }
 
     /// Its TLS, if it has any.
     pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
-        Some(&self.0.as_ref()?.tls.as_ref()?.config)
+        Some(&self.secured.as_ref()?.tls.as_ref()?.config)
     }
 
     /// Its SASL, if it has any.
     pub fn sasl(&self) -> Option<&Arc<Sasl>> {
-        self.0.as_ref()?.sasl.as_ref()
+        self.secured.as_ref()?.sasl.as_ref()
     }
 
     /// Whether it has a certificate of its own.
@@ -214,19 +238,19 @@ impl ClientSecurity {
     }
 
     fn tls_settings(&self) -> Option<&tls::Tls> {
-        Some(&self.0.as_ref()?.tls.as_ref()?.of)
+        Some(&self.secured.as_ref()?.tls.as_ref()?.of)
     }
 
     /// What must not be shown of it.
     pub fn secrets(&self) -> Secrets {
-        self.0
+        self.secured
             .as_ref()
             .map_or_else(Secrets::default, |it| it.secrets.clone())
     }
 
     /// Another's text without its secrets.
     pub fn scrub(&self, text: &str) -> String {
-        match &self.0 {
+        match &self.secured {
             Some(secured) => secured.secrets.scrub(&secret::redacted(text)).into_owned(),
             None => text.to_owned(),
         }

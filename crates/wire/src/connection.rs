@@ -134,7 +134,7 @@ impl Connection {
         // Not every listener with TLS answers others with an alert. Callers without SASL look
         // by themselves.
         let has_sasl = security.protocol().has_sasl();
-        if has_sasl && probe(&self.broker).await == Listener::Tls {
+        if has_sasl && probe(&security.overrides().of_text(&self.broker)).await == Listener::Tls {
             return self.speaks_tls();
         }
         error

@@ -66,5 +66,5 @@ pub use quotas::{ClientIds, QuotaEntity};
 pub use request_counts::RequestCounts;
 pub use rights::{Operation, Rights};
 pub use scram_users::ScramUser;
-pub use security::{ClientSecurity, Hash, Protocol};
+pub use security::{Address, AddressOverrides, ClientSecurity, Hash, Protocol};
 pub use topics::NewTopic;

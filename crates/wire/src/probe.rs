@@ -123,8 +123,8 @@ impl Listener {
             }
             Self::Nothing => "check the port, and that the broker runs",
             Self::Unresolved => {
-                "check the spelling; a name that only containers know needs a line in the hosts \
-                 file here, or a listener of the brokers for clients outside"
+                "check the spelling; for a name that only containers know, say where it is with \
+                 --resolve, or have a line in the hosts file here"
             }
             Self::Unreachable(_) => "check the address, and the network between here and there",
         }

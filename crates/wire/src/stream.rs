@@ -28,15 +28,23 @@ impl Stream {
     /// Connects to `broker` (`host:port`), with TLS where the options have it.
     pub(crate) async fn connect(broker: &str, options: &ClientOptions) -> Result<Self, WireError> {
         let limit = options.connect_timeout;
+        let at = options.security.overrides().of_text(broker);
+        let named = || {
+            if at == broker {
+                broker.to_owned()
+            } else {
+                format!("{broker} (at {at})")
+            }
+        };
         let refused = |source| WireError::Connect {
-            broker: broker.to_owned(),
+            broker: named(),
             source,
         };
-        let stream = match timeout(limit, TcpStream::connect(broker)).await {
+        let stream = match timeout(limit, TcpStream::connect(&at)).await {
             Ok(stream) => stream.map_err(refused)?,
             Err(_) => {
                 return Err(WireError::ConnectTimeout {
-                    broker: broker.to_owned(),
+                    broker: named(),
                     timeout_ms: limit.as_millis(),
                 });
             }
@@ -73,7 +81,7 @@ async fn handshake_error(broker: &str, security: &ClientSecurity, error: io::Err
     // Of one that closes, or speaks otherwise, TLS says nothing of use.
     let speaks_otherwise = matches!(problem, None | Some(TlsProblem::Other(_)));
     if speaks_otherwise {
-        let found = probe(broker).await;
+        let found = probe(&security.overrides().of_text(broker)).await;
         if found.speaks_without_tls() {
             return WireError::NotTls {
                 broker: broker.to_owned(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use audit::product::{ClientNameError, Software};
 use clap::{Args, ValueEnum};
 
-use super::whole;
+use super::{ResolveArgs, whole};
 
 const HELP: &str = "\
 It reads .properties, JSON of connectors, Compose files, Strimzi resources, Spring's
@@ -40,6 +40,8 @@ pub(crate) struct AuditArgs {
     /// Kafka's own tools take it
     #[arg(long, value_name = "FILE", requires = "bootstrap")]
     pub(crate) command_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) resolve: ResolveArgs,
     /// A consumer group of that cluster; several, each with its own --group
     #[arg(long = "group", value_name = "GROUP", requires = "bootstrap")]
     pub(crate) groups: Vec<String>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use model::plan::NameMark;
+use proxy::{HostPort, HostPortError};
 
 use super::whole;
 
@@ -29,12 +30,54 @@ impl std::str::FromStr for TopicSetting {
     }
 }
 
+/// An address to connect to in place of one that brokers advertise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResolvedAddress {
+    pub(crate) advertised: HostPort,
+    pub(crate) place: HostPort,
+}
+
+impl std::str::FromStr for ResolvedAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (advertised, place) = text
+            .split_once('=')
+            .ok_or("it takes HOST:PORT=HOST:PORT: what brokers advertise, and where that is")?;
+        let address = |text: &str| {
+            text.parse()
+                .map_err(|error: HostPortError| error.to_string())
+        };
+        Ok(Self {
+            advertised: address(advertised)?,
+            place: address(place)?,
+        })
+    }
+}
+
+impl std::fmt::Display for ResolvedAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.advertised, self.place)
+    }
+}
+
+/// Where brokers are whose own addresses mean nothing here.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ResolveArgs {
+    /// Connect to the second address in place of the first, which brokers
+    /// advertise: kafka:9092=localhost:19092; several, each with its own --resolve
+    #[arg(long = "resolve", value_name = "HOST:PORT=HOST:PORT")]
+    pub(crate) resolve: Vec<ResolvedAddress>,
+}
+
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ClusterArgs {
     /// How the observer and the clients reach it, where it asks for TLS or SASL:
     /// a client.properties, as Kafka's own tools take it
     #[arg(long, value_name = "FILE")]
     pub(crate) command_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) resolve: ResolveArgs,
     /// Replicas of the run's topics there [default: the brokers'
     /// default.replication.factor; where that is 1, three, or as many as there
     /// are brokers]
@@ -62,6 +105,9 @@ impl ClusterArgs {
         let mut add = |option, value: Option<String>| typed.extend(value.map(|it| (option, it)));
         let file = self.command_config.as_ref();
         add("--command-config", file.map(|it| it.display().to_string()));
+        for resolved in &self.resolve.resolve {
+            add("--resolve", Some(resolved.to_string()));
+        }
         let replicas = self.replication_factor;
         add("--replication-factor", replicas.map(|it| it.to_string()));
         add("--like", self.like.clone());

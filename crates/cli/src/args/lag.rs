@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::DataFormat;
+use super::{DataFormat, ResolveArgs};
 
 const LAG_HELP: &str = "\
 Records behind and lost are counted in offsets, as Kafka's own tools do. Time behind is the
@@ -33,6 +33,8 @@ pub(crate) struct LagArgs {
     /// Kafka's own tools take it
     #[arg(long, value_name = "FILE")]
     pub(crate) command_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) resolve: ResolveArgs,
     /// This group, with a line for each partition; several, each with its own
     /// --group [default: all groups, a line for each]
     #[arg(long = "group", value_name = "GROUP")]

@@ -63,12 +63,20 @@ struct Material {
     inputs: Vec<InputFile>,
 }
 
+/// There is no cluster to be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("--resolve has no effect without --bootstrap")]
+struct NothingToResolve;
+
 pub(crate) async fn audit(args: &AuditArgs) -> Result<Exit, Failure> {
     let policy = policy(args).map_err(|error| Failure::usage(&error))?;
     let baseline = baseline(args).map_err(|error| {
         Failure::usage(&error).hint("--write-baseline makes one of the findings of now")
     })?;
-    let security = secured::security(args.command_config.as_deref())?;
+    if !args.resolve.resolve.is_empty() && args.bootstrap.is_empty() {
+        return Err(Failure::usage(&NothingToResolve));
+    }
+    let security = secured::reach(args.command_config.as_deref(), &args.resolve)?;
     let mut material = Material::default();
     for path in &args.inputs {
         take_in(path, args, &mut material).map_err(|error| Failure::usage(&error))?;

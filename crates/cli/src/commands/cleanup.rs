@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use std::io;
 
 use engine::{Removal, Resource};
-use model::plan::{OwnNames, RunPlan};
+use model::plan::{OwnNames, PlannedCluster, RunPlan};
 
-use crate::args::CleanupArgs;
+use proxy::HostPortError;
+use security::ClientSecurity;
+
+use crate::args::{CleanupArgs, ResolveArgs, ResolvedAddress};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -26,9 +29,10 @@ enum CleanupError {
 
 /// `ackproof cleanup`.
 pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
-    let security = secured::security(args.command_config.as_deref())?;
     let dir = RunDir::open(&args.dir);
     let plan = dir.plan().map_err(RunDirError::into_failure)?;
+    let resolve = resolved_then(&plan, &args.resolve)?;
+    let security = secured::reach(args.command_config.as_deref(), &resolve)?;
     let going_on = |error| {
         Failure::usage(&error).hint(
             "it removes what is its own when it ends, or when it is interrupted (Ctrl-C); nothing \
@@ -71,7 +75,10 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
     let bootstrap = cluster.bootstrap.join(",");
     note(&format!("looking at the cluster at {bootstrap}\n"));
     let removed = tokio::select! {
-        removed = engine::clean_up_after(&plan, security) => removed,
+        removed = async {
+            let security = located(cluster, security).await;
+            engine::clean_up_after(&plan, security).await
+        } => removed,
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
     let removal = removed.map_err(|error| match &error {
@@ -83,6 +90,41 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
         removed: removal.removed,
         left: [healing.left, removal.left].concat(),
     })
+}
+
+/// How brokers in containers are reached now: what was started again may have another
+/// address.
+async fn located(cluster: &PlannedCluster, then: ClientSecurity) -> ClientSecurity {
+    let Some(file) = &cluster.compose else {
+        return then;
+    };
+    match engine::compose_brokers(file, &then).await {
+        Ok(found) => found.security,
+        Err(error) => {
+            note(&format!("{error}; looking where the brokers were\n"));
+            then
+        }
+    }
+}
+
+/// Where the brokers are: as is said now, or as it was said to the run.
+fn resolved_then(plan: &RunPlan, now: &ResolveArgs) -> Result<ResolveArgs, Failure> {
+    let Some(cluster) = plan.cluster.as_ref().filter(|_| now.resolve.is_empty()) else {
+        return Ok(now.clone());
+    };
+    let then = cluster.resolve.iter();
+    let then = then.map(|(advertised, place)| {
+        let address = |text: &str| {
+            text.parse()
+                .map_err(|error: HostPortError| Failure::usage(&error))
+        };
+        Ok(ResolvedAddress {
+            advertised: address(advertised)?,
+            place: address(place)?,
+        })
+    });
+    let resolve = then.collect::<Result<_, Failure>>()?;
+    Ok(ResolveArgs { resolve })
 }
 
 fn all_gone(removal: &Removal) -> Result<Exit, Failure> {

@@ -39,7 +39,7 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen()
         .map_err(|error| Failure::environment(&ProxyCommandError::Signals(error)))?;
     note(&room(raise_file_limit()));
-    let security = secured::security(args.command_config.as_deref())?;
+    let security = secured::reach(args.command_config.as_deref(), &args.resolve)?;
     let found = tokio::select! {
         found = look(&args.bootstrap, &security) => found?,
         () = interrupt.happened() => return Err(Failure::interrupted()),
@@ -47,6 +47,7 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let settings = ClusterSettings {
         bootstrap: found.bootstrap,
         listen: args.listen,
+        ports: args.ports.clone(),
         advertised_host: args.advertise.clone(),
         security: ProxySecurity::of(&security, args.listen.ip(), args.advertise.as_deref())
             .map_err(|error| Failure::environment(&error))?,
@@ -71,6 +72,9 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
                 () = interrupt.happened() => return Err(Failure::interrupted()),
             };
             met.map_err(|error| Failure::environment(&error).hint(HINT))?;
+            let brokers = proxy.brokers().into_iter();
+            let known: Vec<String> = brokers.map(|it| it.upstream.to_string()).collect();
+            secured::note_without_effect(&args.resolve, &known);
         }
         Security::PassesThrough => note(
             "the brokers ask for SASL, which passes through: the others get a listener when an \
@@ -148,7 +152,7 @@ async fn look(bootstrap: &[HostPort], security: &ClientSecurity) -> Result<Found
     }
     let passes =
         |it: &ProbedAddress| matches!(it.listener, Listener::Broker | Listener::Sasl { .. });
-    let looked = engine::probe_addresses(bootstrap).await;
+    let looked = engine::probe_addresses(bootstrap, security).await;
     let (usable, unusable): (Vec<ProbedAddress>, Vec<ProbedAddress>) =
         looked.into_iter().partition(passes);
     if usable.is_empty() {
@@ -184,6 +188,7 @@ async fn tell_unreachable(
     let cluster = UserCluster {
         bootstrap,
         security: security.clone(),
+        containers: None,
     };
     let unreachable = engine::unreachable_brokers(&cluster).await;
     for error in unreachable.map_err(|error| Failure::environment(&error).hint(HINT))? {

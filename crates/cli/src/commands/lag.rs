@@ -42,7 +42,7 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
         let error = LagError::Window { window, timeout };
         return Err(Failure::usage(&error).hint("give a shorter window, or more time"));
     }
-    let security = secured::security(args.command_config.as_deref())?;
+    let security = secured::reach(args.command_config.as_deref(), &args.resolve)?;
     let deadline = Instant::now() + timeout;
     let answer = ANSWER_MAX.min(timeout.saturating_sub(window) / 4);
     let requests = RequestCounts::default();

@@ -68,6 +68,7 @@ impl Distinction {
                 Format::Json => RunFormat::Json,
             },
             bootstrap: args.bootstrap.clone(),
+            compose: None,
             cluster: args.cluster.clone(),
             alerts: AlertWatchArgs::default(),
             clients: ClientArgs {

@@ -35,6 +35,7 @@ use crate::provision::{Provision, provide, provide_clients, this_program};
 use crate::recorded::recorded;
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
+use crate::secured;
 use crate::settings::{self, RunSettings};
 use crate::step_summary;
 use crate::summary;
@@ -154,36 +155,56 @@ async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result
             provision.add_named(&request, &settings.plan).await?;
             Ok(Ready::Embedded(provision))
         }
-        settings::Brokers::Cluster(mut cluster) => {
-            let found = engine::cluster_info(&cluster).await.map_err(|error| {
-                Failure::environment(&error).hint(
-                    "--bootstrap takes HOST:PORT of a running broker, and --command-config how \
-                     to reach it where it asks for TLS or SASL; nothing was changed in the cluster",
-                )
+        settings::Brokers::Cluster(cluster) => go_to(settings, cluster).await,
+        settings::Brokers::Compose { file, security } => {
+            let found = engine::compose_brokers(&file, &security).await;
+            let found = found.map_err(|error| {
+                Failure::environment(&error).hint("nothing was changed in any container")
             })?;
-            cluster.bootstrap.clone_from(&found.bootstrap);
-            for unusable in &found.unusable {
-                note(&format!("left out: {unusable}\n"));
-            }
-            let like = match &settings.topics.like {
-                Some(topic) => {
-                    Some(engine::topic_like(&cluster, topic).await.map_err(|error| {
-                        Failure::environment(&error).hint("nothing was made in the cluster")
-                    })?)
-                }
-                None => None,
+            note(&format!(
+                "project {}: {}\n",
+                found.project,
+                found.in_words().join(", ")
+            ));
+            let cluster = UserCluster {
+                bootstrap: found.bootstrap.clone(),
+                security: found.security.clone(),
+                containers: Some(found),
             };
-            settings.go_to(&found, like)?;
-            let surprises = engine::preflight(&cluster, &settings.plan).await;
-            let surprises = surprises.map_err(|error| {
-                Failure::environment(&error).hint("nothing was made in the cluster")
-            })?;
-            for surprise in surprises {
-                note(&format!("{surprise}\n"));
-            }
-            Ok(Ready::Cluster(cluster))
+            go_to(settings, cluster).await
         }
     }
+}
+
+/// Looks at the user's cluster, and plans for it.
+async fn go_to(settings: &mut RunSettings, mut cluster: UserCluster) -> Result<Ready, Failure> {
+    let found = engine::cluster_info(&cluster).await.map_err(|error| {
+        Failure::environment(&error).hint(
+            "--bootstrap takes HOST:PORT of a running broker, and --command-config how \
+                     to reach it where it asks for TLS or SASL; nothing was changed in the cluster",
+        )
+    })?;
+    cluster.bootstrap.clone_from(&found.bootstrap);
+    let known = found.bootstrap.iter().map(ToString::to_string);
+    let known: Vec<String> = found.advertised.iter().cloned().chain(known).collect();
+    secured::note_without_effect(&settings.topics.resolve, &known);
+    for unusable in &found.unusable {
+        note(&format!("left out: {unusable}\n"));
+    }
+    let like = match &settings.topics.like {
+        Some(topic) => Some(engine::topic_like(&cluster, topic).await.map_err(|error| {
+            Failure::environment(&error).hint("nothing was made in the cluster")
+        })?),
+        None => None,
+    };
+    settings.go_to(&found, &cluster, like)?;
+    let surprises = engine::preflight(&cluster, &settings.plan).await;
+    let surprises = surprises
+        .map_err(|error| Failure::environment(&error).hint("nothing was made in the cluster"))?;
+    for surprise in surprises {
+        note(&format!("{surprise}\n"));
+    }
+    Ok(Ready::Cluster(cluster))
 }
 
 impl Ready {

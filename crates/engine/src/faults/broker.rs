@@ -20,7 +20,7 @@ use crate::wait::Wait;
 /// How long a broker is given to answer.
 pub(super) const PROBE: Duration = Duration::from_millis(500);
 /// How often replicas are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The brokers that a fault is about now.
 pub(super) async fn picked(

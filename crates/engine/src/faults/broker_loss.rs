@@ -1,14 +1,13 @@
 //! A broker is killed and never comes back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::ids::TopicPartition;
 use model::scenario::{BrokerLoss, Effect, Election, EndSignal};
-use stack::broker::LocalBroker;
 use wire::{BrokerId, ElectionType};
 
-use super::broker::{end, picked, prove_silent, states};
+use super::broker::states;
+use super::held::{HeldBroker, held};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::connect::connect;
 use crate::wait::Wait;
@@ -17,7 +16,7 @@ use crate::wait::Wait;
 const LEADER_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct Gone {
-    brokers: Vec<Arc<LocalBroker>>,
+    brokers: Vec<HeldBroker>,
     /// What they led when they went.
     led: Vec<TopicPartition>,
     election: Election,
@@ -27,8 +26,8 @@ impl Breakable for BrokerLoss {
     type Broken = Gone;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Gone> {
-        let brokers = picked(context, &self.broker, proof).await?;
-        let ids: Vec<BrokerId> = brokers.iter().map(|it| id(it)).collect();
+        let mut brokers = held(context, &self.broker, proof).await?;
+        let ids: Vec<BrokerId> = brokers.iter().map(HeldBroker::id).collect();
         let mut cluster = connect(&context.target.direct()).await?;
         let mut led = Vec::new();
         for (partition, state) in states(&mut cluster, context).await? {
@@ -37,8 +36,8 @@ impl Breakable for BrokerLoss {
             }
         }
         if context.effect.is_real() {
-            for broker in &brokers {
-                end(broker, EndSignal::Kill, proof).await?;
+            for broker in &mut brokers {
+                broker.end(EndSignal::Kill, context.folder, proof).await?;
             }
         }
         Ok(Gone {
@@ -50,15 +49,16 @@ impl Breakable for BrokerLoss {
 }
 
 impl Broken for Gone {
-    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.brokers {
-            prove_silent("the broker's port does not answer", broker, proof).await;
+            let what = "the broker's port does not answer";
+            broker.prove_silent(what, context, proof).await;
         }
         Ok(())
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
+        let gone: Vec<BrokerId> = self.brokers.iter().map(HeldBroker::id).collect();
         let mut cluster = connect(&context.target.direct()).await?;
         // A cluster without a rule that lets others lead stays leaderless; then
         // this was no plan for it.
@@ -117,8 +117,4 @@ impl Broken for Gone {
         );
         Ok(Healed::At(context.recorder.clock().now()))
     }
-}
-
-fn id(broker: &LocalBroker) -> BrokerId {
-    BrokerId::new(i32::from(broker.id()))
 }

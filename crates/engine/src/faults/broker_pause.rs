@@ -1,20 +1,19 @@
 //! Broker processes are frozen and continued.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::scenario::BrokerPause;
-use stack::broker::LocalBroker;
 use tokio::time::Instant;
 
-use super::broker::{picked, prove_continued, prove_silent};
+use super::held::{HeldBroker, held};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::pass_until;
 
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) struct Frozen {
-    brokers: Vec<Arc<LocalBroker>>,
+    brokers: Vec<HeldBroker>,
     until: Instant,
 }
 
@@ -22,10 +21,10 @@ impl Breakable for BrokerPause {
     type Broken = Frozen;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
-        let brokers = picked(context, &self.broker, proof).await?;
+        let mut brokers = held(context, &self.broker, proof).await?;
         if context.effect.is_real() {
-            for broker in &brokers {
-                broker.service().pause().await?;
+            for broker in &mut brokers {
+                broker.freeze(context.folder).await?;
             }
         }
         Ok(Frozen {
@@ -36,15 +35,19 @@ impl Breakable for BrokerPause {
 }
 
 impl Broken for Frozen {
-    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.brokers {
-            prove_silent("the broker does not answer", broker, proof).await;
+            let what = "the broker does not answer";
+            broker.prove_silent(what, context, proof).await;
         }
         let (mut looks, mut stopped) = (0u32, 0u32);
+        let mut processes = BTreeSet::new();
         loop {
             for broker in &self.brokers {
+                let (is_frozen, pid) = broker.is_frozen().await?;
                 looks += 1;
-                stopped += u32::from(broker.service().snapshot()?.state == 'T');
+                stopped += u32::from(is_frozen);
+                processes.insert(pid.to_string());
             }
             let next = Instant::now() + LOOK_INTERVAL;
             if next >= self.until {
@@ -52,12 +55,10 @@ impl Broken for Frozen {
             }
             pass_until(next).await;
         }
-        let mut processes = Vec::new();
-        for broker in &self.brokers {
-            processes.push(broker.service().pid()?.to_string());
-        }
+        let processes: Vec<String> = processes.into_iter().collect();
+        let words = self.brokers.first().map_or("", HeldBroker::frozen_words);
         proof.add(
-            "the process state is T (stopped) all the while",
+            words,
             looks == stopped,
             format!(
                 "{stopped} of {looks} looks at process {}",
@@ -68,12 +69,17 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+    async fn heal(mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
         let mended = context.recorder.clock().now();
         if context.effect.is_real() {
-            for broker in &self.brokers {
-                prove_continued(proof, broker.service().resume().await?);
+            let mut stuck = Vec::new();
+            for broker in &mut self.brokers {
+                stuck.extend(broker.resume(proof).await?);
+            }
+            if !stuck.is_empty() {
+                let why = stuck.join("; ");
+                return Ok(Healed::Not { why });
             }
         }
         Ok(Healed::At(mended))

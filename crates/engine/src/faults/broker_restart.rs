@@ -1,21 +1,18 @@
 //! Broker processes are ended, stay down, and are started again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use model::scenario::BrokerRestart;
-use stack::broker::LocalBroker;
-use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
-use super::broker::{end, picked, prove_gone, prove_silent, start_again};
+use super::held::{Before, HeldBroker, held, start_again};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass_until;
 
 pub(super) struct Down {
-    brokers: Vec<(Arc<LocalBroker>, ProcessSnapshot)>,
+    brokers: Vec<(HeldBroker, Before)>,
     until: Instant,
 }
 
@@ -24,14 +21,14 @@ impl Breakable for BrokerRestart {
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Down> {
         let mut brokers = Vec::new();
-        for broker in picked(context, &self.broker, proof).await? {
-            let before = broker.service().snapshot()?;
+        for broker in held(context, &self.broker, proof).await? {
+            let before = broker.before().await?;
             brokers.push((broker, before));
         }
         if context.effect.is_real() {
-            let ends = brokers.iter().map(|(broker, _)| async {
+            let ends = brokers.iter_mut().map(|(broker, _)| async {
                 let mut proof = Proof::default();
-                end(broker, self.signal, &mut proof).await?;
+                broker.end(self.signal, context.folder, &mut proof).await?;
                 Ok::<_, EngineError>(proof)
             });
             for ended in try_join_all(ends).await? {
@@ -46,10 +43,11 @@ impl Breakable for BrokerRestart {
 }
 
 impl Broken for Down {
-    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for (broker, before) in &self.brokers {
-            prove_gone(proof, &[*before]);
-            prove_silent("the broker's port does not answer", broker, proof).await;
+            broker.prove_gone(before, proof).await?;
+            let what = "the broker's port does not answer";
+            broker.prove_silent(what, context, proof).await;
         }
         pass_until(self.until).await;
         Ok(())
@@ -59,7 +57,8 @@ impl Broken for Down {
         if !context.effect.is_real() {
             return Ok(Healed::At(context.recorder.clock().now()));
         }
-        let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
-        start_again(&brokers, context, proof).await
+        let brokers = self.brokers.into_iter();
+        let mut brokers: Vec<HeldBroker> = brokers.map(|(broker, _)| broker).collect();
+        start_again(&mut brokers, context, proof).await
     }
 }

@@ -1,18 +1,16 @@
 //! A rolling bounce: every broker in turn is ended and started again, as an
 //! upgrade does it.
 
-use std::sync::Arc;
-
 use model::scenario::{BrokerPick, EndSignal, RollingBounce};
-use stack::broker::LocalBroker;
 use tokio::time::Instant;
 
-use super::broker::{end, prove_gone, start_again, wait_in_sync};
+use super::broker::wait_in_sync;
+use super::held::{HeldBroker, held, start_again};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use super::roles::resolve;
+use super::roles::find;
 
 pub(super) struct Rolling {
-    order: Vec<Arc<LocalBroker>>,
+    order: Vec<HeldBroker>,
     signal: EndSignal,
     /// Which broker did not come up again, so that the others stay as they are.
     dead: Option<String>,
@@ -24,9 +22,9 @@ impl Breakable for RollingBounce {
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Rolling> {
         // The controllers' leader last, as Kafka's documentation advises for
         // upgrades: each earlier one would otherwise move the leadership on.
-        let last = resolve(context, &BrokerPick::Controller, proof).await?;
-        let mut order = context.target.brokers();
-        order.sort_by_key(|broker| (last.contains(&broker.id()), broker.id()));
+        let last = find(context, &BrokerPick::Controller, proof).await?;
+        let mut order = held(context, &BrokerPick::All, proof).await?;
+        order.sort_by_key(|broker| (broker.id() == last, broker.id()));
         Ok(Rolling {
             order,
             signal: self.signal,
@@ -37,16 +35,17 @@ impl Breakable for RollingBounce {
 
 impl Broken for Rolling {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
-        for broker in &self.order {
+        for broker in &mut self.order {
             context.recorder.step();
-            let before = broker.service().snapshot()?;
+            let before = broker.before().await?;
             if context.effect.is_real() {
-                end(broker, self.signal, proof).await?;
+                broker.end(self.signal, context.folder, proof).await?;
             }
-            prove_gone(proof, &[before]);
+            broker.prove_gone(&before, proof).await?;
+            let id = broker.id();
             if context.effect.is_real() {
-                let one = [Arc::clone(broker)];
-                if let Healed::Not { why } = start_again(&one, context, proof).await? {
+                let one = std::slice::from_mut(broker);
+                if let Healed::Not { why } = start_again(one, context, proof).await? {
                     self.dead = Some(why);
                     return Ok(());
                 }
@@ -58,7 +57,7 @@ impl Broken for Rolling {
                 in_sync,
                 format!(
                     "broker {}: {} ms after it was ready",
-                    broker.id(),
+                    id,
                     since.elapsed().as_millis()
                 ),
             );

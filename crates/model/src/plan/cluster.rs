@@ -1,12 +1,13 @@
 //! A plan for a user's cluster: which scenarios fit it, and names of their own in it. Knows nothing of how a cluster is reached.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::{NameMark, OwnPrefix, RunPlan, ScenarioPlan};
 use crate::scenario::client::ChosenClients;
-use crate::scenario::{NamedReleases, Problem};
+use crate::scenario::{BrokerHold, Link, NamedReleases, Problem};
 
 /// A user's cluster, for which the plan is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,12 @@ pub struct PlannedCluster {
     pub bootstrap: Vec<String>,
     /// How many brokers it had.
     pub brokers: usize,
+    /// `HOST:PORT` to connect to in place of those that brokers advertise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resolve: BTreeMap<String, String>,
+    /// The Compose file of the project that its brokers are containers of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose: Option<PathBuf>,
     /// The run's own directory. Processes of the run lock it, so that a copy of the
     /// directory cannot be cleaned up at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,31 +47,47 @@ impl RunPlan {
     /// others get names of their own for everything that they make in it.
     #[must_use]
     pub fn on_cluster(self, bootstrap: Vec<String>, brokers: usize) -> Self {
-        self.on_cluster_named(bootstrap, brokers, &NameMark::default())
+        self.on_cluster_named(bootstrap, brokers, &NameMark::default(), BrokerHold::None)
     }
 
-    /// The same with names that begin so.
+    /// The same with names that begin so, where this can be done to the brokers.
     #[must_use]
     pub fn on_cluster_named(
         mut self,
         bootstrap: Vec<String>,
         brokers: usize,
         mark: &NameMark,
+        hold: BrokerHold,
     ) -> Self {
         let run = self.run;
         let scenarios = self.scenarios.into_iter().zip(1..);
         self.scenarios = scenarios
             .map(|(plan, number)| {
                 let prefix = OwnPrefix::new(mark, run, number, &plan.scenario);
-                (plan.scenario.misfits(brokers), plan.named(prefix, brokers))
+                (
+                    plan.scenario.misfits(brokers, hold),
+                    plan.named(prefix, brokers),
+                )
             })
             .filter_map(|(misfits, plan)| fit(plan, misfits, &mut self.skipped))
             .collect();
         self.cluster = Some(PlannedCluster {
             bootstrap,
             brokers,
+            resolve: BTreeMap::new(),
+            compose: None,
             run_dir: None,
         });
+        self
+    }
+
+    /// The same plan with a proxy before the brokers in every scenario: for brokers that clients
+    /// do not find where they are told to.
+    #[must_use]
+    pub fn behind_proxy(mut self) -> Self {
+        for plan in &mut self.scenarios {
+            plan.scenario.topology.link = Link::Proxy;
+        }
         self
     }
 

@@ -13,9 +13,35 @@ const UNCLEAN_ELECTION_SINCE: (u32, u32) = (3, 9);
 /// The first release line whose Connect can stop a connector (KIP-875).
 const CONNECTOR_STOP_SINCE: (u32, u32) = (3, 5);
 
+/// What ackproof can do to the brokers of a user's cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BrokerHold {
+    /// Nothing: it only speaks to them.
+    #[default]
+    None,
+    /// End, freeze and start them: they run in containers.
+    Containers,
+}
+
+impl BrokerHold {
+    /// Whether a fault can be carried out: in a container, what ends or freezes a process and
+    /// asks nothing of its disk.
+    fn allows(self, kind: &FaultKind) -> bool {
+        let breaks_processes = matches!(
+            kind,
+            FaultKind::BrokerRestart(_)
+                | FaultKind::BrokerPause(_)
+                | FaultKind::BrokerLoss(_)
+                | FaultKind::RollingBounce(_)
+        );
+        (breaks_processes && self == Self::Containers)
+            || !kind.definition().breaks.needs_own_brokers()
+    }
+}
+
 impl Scenario {
     /// Reasons why it cannot run on a user's cluster of so many brokers; none where it can.
-    pub(crate) fn misfits(&self, brokers: usize) -> Vec<String> {
+    pub(crate) fn misfits(&self, brokers: usize, hold: BrokerHold) -> Vec<String> {
         let mut misfits = Vec::new();
         if self.capture.is_some() {
             misfits.push("needs Kafka Connect and a database of its own".to_owned());
@@ -23,15 +49,16 @@ impl Scenario {
         let kinds = self.faults.iter().map(|fault| &fault.kind);
         let own: BTreeSet<&str> = kinds
             .clone()
-            .filter(|kind| kind.definition().breaks.needs_own_brokers())
+            .filter(|kind| !hold.allows(kind))
             .map(FaultKind::name)
             .collect();
         if !own.is_empty() && self.capture.is_none() {
             let own: Vec<&str> = own.into_iter().collect();
-            misfits.push(format!(
-                "needs to stop and start brokers ({})",
-                own.join(", ")
-            ));
+            let needs = match hold {
+                BrokerHold::None => "to stop and start brokers",
+                BrokerHold::Containers => "brokers of ackproof's own",
+            };
+            misfits.push(format!("needs {needs} ({})", own.join(", ")));
         }
         if let Some(version) = &self.topology.kafka {
             misfits.push(format!("is about Kafka {version}"));

@@ -214,6 +214,7 @@ impl Fixture {
         let settings = ClusterSettings {
             bootstrap: vec![broker.address.into()],
             listen: any_port(),
+            ports: None,
             advertised_host: None,
             security: proxy::ProxySecurity::default(),
         };

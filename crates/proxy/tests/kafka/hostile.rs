@@ -156,6 +156,7 @@ async fn answered_with(bytes: Vec<u8>) -> Fixture {
     let settings = proxy::ClusterSettings {
         bootstrap: vec![address.into()],
         listen: any_port(),
+        ports: None,
         advertised_host: None,
         security: proxy::ProxySecurity::default(),
     };

@@ -44,6 +44,7 @@ impl Site {
         let settings = ClusterSettings {
             bootstrap: vec![address.into()],
             listen: any_port(),
+            ports: None,
             advertised_host: None,
             security: proxy::ProxySecurity::default(),
         };

@@ -55,6 +55,7 @@ impl Site {
         let settings = ClusterSettings {
             bootstrap: vec![counters[0].addr().into()],
             listen: anywhere,
+            ports: None,
             advertised_host: None,
             security: proxy::ProxySecurity::default(),
         };

@@ -12,7 +12,7 @@ use crate::sasl::Mechanism;
 impl ClientSecurity {
     /// In the keys of Java's clients, secrets included; empty for PLAINTEXT.
     pub fn java_config(&self) -> BTreeMap<String, String> {
-        self.0
+        self.secured
             .as_ref()
             .map_or_else(BTreeMap::new, |it| it.java.clone())
     }
@@ -21,7 +21,7 @@ impl ClientSecurity {
     /// [`Self::beyond_clients`] says why not.
     pub fn librdkafka_config(&self) -> BTreeMap<String, String> {
         let mut config = BTreeMap::new();
-        let Some(secured) = &self.0 else {
+        let Some(secured) = &self.secured else {
             return config;
         };
         let mut set = |key: &str, value: String| config.insert(key.to_owned(), value);
