@@ -12,6 +12,7 @@ use crate::alerts::AlertCoverage;
 use crate::cluster::replicas::ReplicaCoverage;
 use crate::cluster::truncation::TruncationCoverage;
 use crate::derived::{DerivationCoverage, Derivations};
+use crate::effects::EffectCoverage;
 use crate::finding::Suspect;
 use crate::groups::coverage::GroupCoverage;
 use crate::groups::waits::Excusable;
@@ -142,6 +143,8 @@ pub struct Coverage {
     pub occurrences: Occurrences,
     /// What was seen of alerts.
     pub alerts: AlertCoverage,
+    /// What was read of an application's effects.
+    pub effects: EffectCoverage,
 }
 
 impl Completeness {

@@ -51,6 +51,8 @@ pub(crate) enum Watch {
     MadeOf(GroupIx, PartitionRef, Offset),
     /// A partition's assignments and revocations.
     Hands(GroupIx, PartitionRef),
+    /// Where an application's group stands.
+    AppCommit(PartitionRef),
     /// The moments at which the observer saw how far a partition reaches.
     Ends(PartitionRef),
 }

@@ -70,6 +70,9 @@
 //! commits. What a group that reads committed records only must not be given
 //! is expected of none of its members.
 //!
+//! What an application of the user's did, by the records that it should have done something
+//! of: *effect-lost*, *effect-duplicate*, *effect-phantom* and *effect-order* (`effects.rs`).
+//!
 //! The cluster and its transactions, each in a file of its own whose first
 //! comment defines it: *log-truncation* (`cluster/truncation.rs`), *replica-divergence*
 //! (`cluster/replicas.rs`), *zombie-processing* (`groups/zombies.rs`), *G1a* and
@@ -130,6 +133,7 @@ mod cluster;
 mod context;
 mod course;
 mod derived;
+mod effects;
 mod finding;
 mod groups;
 mod invariants;
@@ -151,6 +155,7 @@ pub use cluster::replicas::ReplicaCoverage;
 pub use cluster::truncation::TruncationCoverage;
 pub use course::course;
 pub use derived::DerivationCoverage;
+pub use effects::EffectCoverage;
 pub use groups::coverage::GroupCoverage;
 pub use groups::zombies::ZombieCoverage;
 pub use invariants::guarded;

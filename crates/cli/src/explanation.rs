@@ -86,6 +86,9 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
         page.item(&words::topic(topic).to_string());
         settings(page, &topic.config);
     }
+    if let Some(app) = &scenario.app {
+        page.item(&words::app(app).to_string());
+    }
     for quota in &scenario.quotas {
         page.item(&words::quota(quota).to_string());
         settings(page, &quota.config);

@@ -108,6 +108,7 @@ impl TheirCluster {
             compressible_percent: 0,
             is_silent: false,
             keys: None,
+            template: None,
             config: config(&[("acks", "all")]),
         }));
         // Its reports must be taken, or it blocks.

@@ -12,6 +12,7 @@ use subject::librdkafka_client::config::{RoleKind, built_in_version, check_confi
 use subject::protocol::{ConsumerStart, ProducerStart, Start, VERSION};
 use subject::role::ClientCommand;
 
+use crate::app::check_app;
 use crate::clients::Clients;
 use crate::faults::check_faults;
 
@@ -27,6 +28,7 @@ pub fn check(plan: &ScenarioPlan) -> Result<(), Problem> {
         reason = "the method is of one lifetime, and the closure of all"
     )]
     each_config(plan, |asked| asked.known())?;
+    check_app(plan)?;
     check_faults(plan)
 }
 

@@ -15,6 +15,8 @@ pub enum Resource {
     Topic(TopicName),
     /// A group, with its committed offsets.
     Group(GroupId),
+    /// Processes of the user's application, by its `group.id`.
+    Application(String),
     /// What a command of the user's broke, in the user's words.
     Fault(String),
 }
@@ -24,6 +26,7 @@ impl fmt::Display for Resource {
         match self {
             Self::Topic(name) => write!(f, "topic {name}"),
             Self::Group(name) => write!(f, "group {name}"),
+            Self::Application(group) => write!(f, "application {group}"),
             Self::Fault(title) => write!(f, "fault \"{title}\""),
         }
     }

@@ -1,7 +1,7 @@
 //! The first events of a history: whose it is, and the numbers that stand for
 //! topics, groups and tables in it.
 
-use model::event::Body;
+use model::event::{AppDeclared, Body};
 use model::ids::ProducerIx;
 use model::plan::ScenarioPlan;
 
@@ -43,6 +43,16 @@ pub(crate) fn declare(plan: &ScenarioPlan, recorder: &HistoryRecorder) {
         if let Some(group) = plan.group_ix(&group.name) {
             recorder.note(Body::ReadCommittedRequired { group });
         }
+    }
+    if let Some(app) = &plan.scenario.app
+        && let Some(topic) = plan.topic_ix(&app.topic)
+    {
+        let output = app.effects.topic.as_ref();
+        recorder.note(Body::AppDeclared(AppDeclared {
+            group: app.group.clone(),
+            topic,
+            output: output.and_then(|name| plan.topic_ix(name)),
+        }));
     }
     for (table, name, topic) in plan.tables() {
         recorder.note(Body::TableDeclared {

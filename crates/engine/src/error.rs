@@ -30,6 +30,7 @@ impl EngineError {
                 | Self::Lacking { .. }
                 | Self::Feature { .. }
                 | Self::Protocol { .. }
+                | Self::Listing { .. }
                 | Self::History { .. }
         )
     }
@@ -98,6 +99,14 @@ pub enum EngineError {
     UserCommand {
         /// Its key.
         key: &'static str,
+        /// The command.
+        line: String,
+        /// Why.
+        source: UserCommandError,
+    },
+    /// What an application did cannot be listed.
+    #[error("`{line}`, which lists what the application did, failed")]
+    Listing {
         /// The command.
         line: String,
         /// Why.

@@ -90,6 +90,8 @@ catalogue! {
     ConsumerRestart consumer_restart
     ConsumerPause consumer_pause
     ConsumerZombie consumer_zombie
+    AppRestart app_restart
+    AppPause app_pause
     ConnectorRestart connector_restart
     WorkerRestart worker_restart
     Command command

@@ -4,6 +4,7 @@
 //! outcome: it knows neither checker nor judge.
 
 mod alerts;
+mod app;
 mod check;
 mod cleanup;
 mod clients;

@@ -16,11 +16,13 @@ use model::record;
 use model::scenario::Consequence;
 use wire::{ClientSecurity, Cluster, Isolation, OffsetSpec, Record, TopicId};
 
+use self::app::AppTopics;
 use self::change_topics::ChangeTopics;
 use crate::connect::{Direct, connect};
 use crate::error::EngineError;
 use crate::recorder::HistoryRecorder;
 
+mod app;
 mod change_topics;
 mod deleted;
 pub(crate) mod ends;
@@ -53,6 +55,8 @@ pub(crate) struct Observer {
     /// What change events look like.
     form: Arc<Form>,
     change_topics: ChangeTopics,
+    /// The topics of an application of the user's.
+    app: Option<AppTopics>,
     /// The topic ids (KIP-516) of the topics that were created.
     created: BTreeMap<TopicIx, TopicId>,
     /// How many partitions there are now of topics that were deleted.
@@ -81,6 +85,7 @@ impl Observer {
                     .map_or_else(Form::default, Form::of),
             ),
             change_topics: ChangeTopics::of(plan),
+            app: AppTopics::of(plan),
             created: BTreeMap::new(),
             deleted: BTreeMap::new(),
         })
@@ -107,7 +112,11 @@ impl Observer {
 
     /// What a record of the topic is.
     fn content_of(&self, topic: &str, record: &Record) -> Content {
-        record::decode(self.run, topic, record.value.as_deref().unwrap_or_default())
+        let value = record.value.as_deref().unwrap_or_default();
+        match &self.app {
+            Some(app) if app.topic == topic => app.template.content(self.run, value),
+            _ => record::decode(self.run, topic, value),
+        }
     }
 
     fn places(&self) -> Vec<NamedPartition> {

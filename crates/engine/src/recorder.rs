@@ -436,6 +436,8 @@ const fn is_step(body: &Body) -> bool {
             | Body::ExporterSeen(_)
             | Body::LagSeen(_)
             | Body::AlertsUnread { .. }
+            | Body::AppCommitted(_)
+            | Body::EffectsUnread { .. }
     )
 }
 

@@ -9,6 +9,7 @@ use cdc::form::Form;
 use model::ids::{GroupIx, MemberIx, Micros, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
+use model::template::RecordTemplate;
 use subject::clock::Clock;
 use subject::identity::ChangeTopic;
 use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TargetTopic, TransformRole};
@@ -54,8 +55,15 @@ pub(crate) fn producer_role(
         compressible_percent: producer.compressible_percent,
         is_silent: false,
         keys: producer.keys,
+        template: template_of(plan, producer),
         config: producer.config.plain(),
     })
+}
+
+/// What its records are made of, where they go to an application of the user's.
+fn template_of(plan: &ScenarioPlan, producer: &Producer) -> Option<RecordTemplate> {
+    let app = plan.scenario.app.as_ref()?;
+    (app.topic == producer.topic).then(|| app.template(&plan.scenario))
 }
 
 fn to_topic(topic: &PlannedTopic) -> TargetTopic {

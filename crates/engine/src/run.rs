@@ -8,6 +8,7 @@ use model::scenario::{Effect, GroupStart};
 use tokio::sync::watch;
 
 use crate::alerts::{AlertWatcher, stay_quiet, with_alerts};
+use crate::app::{AppProgress, Application, end_all};
 use crate::cleanup::clean_up;
 use crate::configs::EffectiveConfigs;
 use crate::created::Created;
@@ -90,6 +91,7 @@ async fn to_its_end(
         outcome = caught(scenario) => Some(outcome),
     };
     // Given up or not, its subjects have ended with it by now.
+    end_all(plan);
     for left in heal_all(at.folder).await.left {
         progress.send(ProgressEvent::LeftBehind { left });
     }
@@ -151,6 +153,11 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     let database = Database::prepare(plan, target, &configs, recorder).await?;
     let workload = Workload::new(at, target, &configs)?;
     workload.start_groups(GroupStart::BeforeProducers).await?;
+    let app = Application::of(at, target)?;
+    let mut app_progress = match &app {
+        Some(app) => app.begin().await?,
+        None => AppProgress::default(),
+    };
     let mut alerts = AlertWatcher::of(plan, at.settings, target.direct(), recorder)?;
     if let Some(alerts) = &mut alerts {
         alerts.begin().await?;
@@ -163,6 +170,7 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         folder: at.folder,
         groups: &workload.groups,
         database: database.as_ref(),
+        app: app.as_ref(),
         recorder,
         progress,
         effect: Effect::Real,
@@ -172,6 +180,9 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         workload.send(database.as_ref(), traffic_began).await?;
         at.enter(Stage::Draining);
         workload.drain(&mut observer, database.as_ref()).await?;
+        if let Some(app) = &app {
+            app.drain(&mut observer, &mut app_progress).await?;
+        }
         stay_quiet(plan).await;
         Ok(())
     };
@@ -192,6 +203,9 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         "no fault is in force when the traffic is over"
     );
     workload.leave().await?;
+    if let Some(app) = &app {
+        app.leave(&mut observer).await?;
+    }
     recorder.note(Body::TrafficEnded);
     // They would slow down the observer too.
     observer.quotas(plan, Quotas::Off).await?;
@@ -199,7 +213,11 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     at.enter(Stage::ReadingLog);
     observer.note_deleted().await?;
     observer.configs(&configs).await?;
-    observer.read_log(progress).await?;
+    let written = app.is_some().then_some(&app_progress);
+    observer.read_log(progress, written).await?;
+    if let Some(app) = &app {
+        app.note_listed(&app_progress).await;
+    }
     observer.read_replicas(plan, progress).await?;
     observer.read_group_offsets(plan).await?;
     if let Some(database) = &database {

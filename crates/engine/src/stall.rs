@@ -63,6 +63,7 @@ pub(crate) fn patience(stage: Stage, plan: &ScenarioPlan, outstanding: bool) -> 
         Stage::Draining => {
             let rounds = u32::try_from(scenario.transforms.len()).unwrap_or(u32::MAX);
             let closing = transaction_close_limit(scenario);
+            let rounds = rounds.saturating_add(u32::from(scenario.app.is_some()));
             base + planned_time(plan) + drain + (drain + closing).saturating_mul(rounds)
         }
     }

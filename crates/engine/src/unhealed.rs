@@ -11,6 +11,7 @@ use model::plan::RunPlan;
 use model::scenario::Command;
 use serde::{Deserialize, Serialize};
 
+use crate::app::end_all;
 use crate::cleanup::Removal;
 use crate::containers::{ContainerError, ContainerToRestore};
 use crate::created::{Leftover, Resource};
@@ -181,11 +182,15 @@ pub(crate) async fn heal_all(folder: &Path) -> Removal {
     healing
 }
 
-/// Mends what a run that was killed has left broken: by commands of its scenarios, or in
-/// containers.
+/// Mends what a run that was killed has left broken, by commands of its scenarios or in
+/// containers, and ends what it left of an application.
 pub async fn heal_after(run_dir: &Path, plan: &RunPlan) -> Removal {
     let mut healing = Removal::default();
     for scenario in &plan.scenarios {
+        if end_all(scenario) {
+            let group = scenario.scenario.app.iter().map(|app| app.group.clone());
+            healing.removed.extend(group.map(Resource::Application));
+        }
         let one = heal_all(&run_dir.join(scenario.folder())).await;
         healing.removed.extend(one.removed);
         healing.left.extend(one.left);

@@ -15,6 +15,8 @@ use crate::wait::before_moment;
 
 /// What is read of a command's output: more tells nothing about a state.
 const OUTPUT_MAX: u64 = 64 * 1024;
+/// What is read of a listing: a million identities are a tenth of it.
+const LISTING_MAX: u64 = 1024 * 1024 * 1024;
 /// What is shown of an output.
 const SHOWN_CHARS: usize = 160;
 
@@ -37,6 +39,9 @@ pub enum UserCommandError {
         /// Its time.
         limit: Duration,
     },
+    /// It printed more than is read.
+    #[error("it printed more than {} MiB", LISTING_MAX / 1024 / 1024)]
+    TooLong,
     /// It said that it failed.
     #[error("it ended with {exit}{said}")]
     Failed {
@@ -102,7 +107,39 @@ async fn carried_out(
     limit: Duration,
     log: &Path,
 ) -> Result<(Child, UserCommandOutput), UserCommandError> {
-    let mut spec = ChildSpec::new("sh", log).arg("-c").arg(line);
+    let spec = ChildSpec::new("sh", log).arg("-c").arg(line);
+    let (child, printed, exit) = printed_by(spec, limit, OUTPUT_MAX).await?;
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    Ok((child, UserCommandOutput { printed, exit }))
+}
+
+/// The lines that a program prints, without empty ones; it has to succeed.
+///
+/// # Errors
+/// Those of [`UserCommandError`].
+pub(crate) async fn lines_of(
+    spec: ChildSpec,
+    limit: Duration,
+) -> Result<Vec<String>, UserCommandError> {
+    let (child, printed, exit) = printed_by(spec, limit, LISTING_MAX).await?;
+    if !exit.is_success() {
+        let said = last_line(&child).map_or_else(String::new, |line| format!(": {line}"));
+        return Err(UserCommandError::Failed { exit, said });
+    }
+    if printed.len() as u64 >= LISTING_MAX {
+        return Err(UserCommandError::TooLong);
+    }
+    let text = String::from_utf8_lossy(&printed);
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines.map(str::to_owned).collect())
+}
+
+/// Starts a program, and reads so much of what it prints until it has ended.
+async fn printed_by(
+    mut spec: ChildSpec,
+    limit: Duration,
+    bytes_max: u64,
+) -> Result<(Child, Vec<u8>, Exit), UserCommandError> {
     spec.stdout = Stream::Piped;
     let mut child = spec.spawn()?;
     let stdout = child.take_stdout().transpose();
@@ -110,7 +147,7 @@ async fn carried_out(
     let mut printed = Vec::new();
     let read = async {
         if let Some(stdout) = stdout {
-            stdout.take(OUTPUT_MAX).read_to_end(&mut printed).await?;
+            stdout.take(bytes_max).read_to_end(&mut printed).await?;
         }
         Ok(())
     };
@@ -120,8 +157,7 @@ async fn carried_out(
         return Err(UserCommandError::Late { limit });
     };
     read.map_err(UserCommandError::Output)?;
-    let printed = String::from_utf8_lossy(&printed).into_owned();
-    Ok((child, UserCommandOutput { printed, exit }))
+    Ok((child, printed, exit))
 }
 
 /// The last line that it wrote into its log.

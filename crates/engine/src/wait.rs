@@ -20,6 +20,10 @@ pub enum Wait {
     Ready,
     /// A group to have its partitions.
     Assignment,
+    /// The user's application to read.
+    AppJoined,
+    /// The user's application to have done everything.
+    AppDone,
     /// Prometheus to have series of a group and its topic.
     Exporter,
     /// Connector and tasks to run, and the slot to be streamed from.
@@ -118,11 +122,12 @@ impl fmt::Display for Then {
 
 impl Wait {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::Reach,
         Self::Ready,
         Self::Streaming,
         Self::Assignment,
+        Self::AppJoined,
         Self::Exporter,
         Self::Role,
         Self::MidWork,
@@ -146,6 +151,7 @@ impl Wait {
         Self::GroupCommit,
         Self::Transactions,
         Self::GroupEnd,
+        Self::AppDone,
         Self::Leaving,
         Self::HighWatermark,
         Self::Replicas,
@@ -159,6 +165,8 @@ impl Wait {
             Self::Reach => "a bootstrap address to answer",
             Self::Ready => "brokers, Connect and PostgreSQL to be ready",
             Self::Assignment => "the assignment of partitions",
+            Self::AppJoined => "your application to have its partitions",
+            Self::AppDone => "your application to have done everything",
             Self::Exporter => "Prometheus to have series of a group and its topic",
             Self::Streaming => "the connector to stream from its replication slot",
             Self::Faults => "the faults that are still to come",
@@ -197,6 +205,7 @@ impl Wait {
             Self::Reach | Self::Deleted => fixed(5),
             Self::Assignment
             | Self::Restored
+            | Self::AppJoined
             | Self::Takeover
             | Self::InSync
             | Self::MemberTakeover
@@ -215,7 +224,7 @@ impl Wait {
             Self::TakenUp => fixed(150),
             Self::Unchanged | Self::Confirmed => fixed(3),
             Self::Leaving => fixed(15),
-            Self::Captured | Self::GroupEnd | Self::GroupCommit => {
+            Self::Captured | Self::GroupEnd | Self::GroupCommit | Self::AppDone => {
                 Limit::Planned("`drain_timeout_ms`")
             }
             Self::Transactions => Limit::Planned("`transaction.timeout.ms`, and 20 s"),
@@ -228,10 +237,12 @@ impl Wait {
             Self::Reach
             | Self::Ready
             | Self::Assignment
+            | Self::AppJoined
             | Self::Streaming
             | Self::Role
             | Self::Replacement
             | Self::EmptyGroup => Then::Ends,
+            Self::AppDone => Then::GoesOn("what it did not do is INCONCLUSIVE"),
             Self::Exporter => Then::GoesOn("what is claimed of alerts is INCONCLUSIVE"),
             Self::Faults => Then::GoesOn("they do not land"),
             Self::MidWork

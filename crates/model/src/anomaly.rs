@@ -100,6 +100,10 @@ catalogue! {
     RowPhantom row_phantom
     CommitOrder commit_order
     StateDivergence state_divergence
+    EffectLost effect_lost
+    EffectDuplicate effect_duplicate
+    EffectPhantom effect_phantom
+    EffectOrder effect_order
 }
 
 impl Anomaly {

@@ -98,6 +98,14 @@ claims! {
         "each transaction became visible as a whole or not at all"
     NoCycles "no-cycles" contradicted by [G1c]:
         "no transactions depend on one another in a circle"
+    EffectsNoneLost "effects-none-lost" contradicted by [EffectLost]:
+        "the application did something of every record that its group committed past"
+    EffectsOnce "effects-once" contradicted by [EffectDuplicate]:
+        "the application did nothing twice of one record"
+    EffectsNoneInvented "effects-none-invented" contradicted by [EffectPhantom]:
+        "the application did nothing of a record that was not sent"
+    EffectsInOrderByKey "effects-in-order-by-key" contradicted by [EffectOrder]:
+        "the application did what it did of the records of a key in the order of these"
     AlertFires "alert-fires" contradicted by []:
         "an alert that names the group or its topic fired while the group was broken"
     NoFalseAlert "no-false-alert" contradicted by []:

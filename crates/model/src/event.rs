@@ -2,6 +2,7 @@
 //! their evidence. Knows nothing of how events are stored or judged.
 
 mod alerts;
+mod app;
 mod changes;
 mod clients;
 mod evidence;
@@ -15,6 +16,7 @@ use crate::ids::{
 };
 
 pub use alerts::{AlertRule, AlertSeen, AlertState, ExporterSeen, LagSeen};
+pub use app::{AppCommitted, AppDeclared, EffectPlace, EffectSeen, EffectsRead};
 pub use changes::{
     CaptureResult, CaptureSetting, ChangeContent, RowOp, SettingEffect, SlotState, Snapshot,
     TxOutcome,
@@ -653,6 +655,19 @@ pub enum Body {
     LagSeen(LagSeen),
     /// Prometheus could not be asked; `exporter-seen` is the end of it.
     AlertsUnread {
+        /// The reason.
+        reason: String,
+    },
+    /// An application of the user's reads a topic, and what it did is read.
+    AppDeclared(AppDeclared),
+    /// Where the application's group stands.
+    AppCommitted(AppCommitted),
+    /// One effect of the application.
+    EffectSeen(EffectSeen),
+    /// All effects of the application were read.
+    EffectsRead(EffectsRead),
+    /// The effects of the application could not be read.
+    EffectsUnread {
         /// The reason.
         reason: String,
     },

@@ -15,4 +15,5 @@ pub mod record;
 pub mod scenario;
 #[cfg(test)]
 mod schema;
+pub mod template;
 pub mod verdict;

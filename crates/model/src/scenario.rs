@@ -10,6 +10,7 @@ use crate::pace::Pace;
 use client::{ClientExpectation, ClientSpec};
 
 mod alert;
+mod app;
 mod captured;
 pub mod client;
 mod config;
@@ -28,6 +29,7 @@ mod transform;
 pub mod words;
 
 pub use alert::Alert;
+pub use app::{App, Effects};
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
@@ -103,6 +105,9 @@ pub struct Scenario {
     #[serde(default, rename = "guarantee")]
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
+    /// An application of yours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
     /// What alerts are expected to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
@@ -126,6 +131,12 @@ pub const KEYS_MAX: u64 = 100_000;
 
 /// Steps of a producer's rate, at most.
 pub const STEPS_MAX: usize = 10_000;
+
+/// Bytes of a record's value where a scenario does not say: room for its identity and for
+/// the longest name of a topic.
+const fn record_bytes_default() -> u32 {
+    384
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 const fn is_zero(percent: &u8) -> bool {
@@ -297,7 +308,8 @@ pub struct Producer {
     #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub start_ms: Option<u64>,
     /// Bytes of each value: at least 96 and the topic's name, which a record's
-    /// identity may take.
+    /// identity may take. Where the topic is that of an `[app]`, its template decides.
+    #[serde(default = "record_bytes_default")]
     #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 900_000)))]
     pub record_bytes: u32,
     /// Every record of this number (the 10th, the 20th, …) is a large one. Goes

@@ -10,6 +10,7 @@
 mod child;
 mod error;
 mod log;
+mod marked;
 mod signals;
 mod snapshot;
 mod spawner;
@@ -17,6 +18,7 @@ mod spec;
 
 pub use child::{Child, Trouble};
 pub use error::ProcessError;
+pub use marked::kill_marked;
 pub use signals::{Exit, Signal};
 pub use snapshot::ProcessSnapshot;
 pub use spec::{ChildSpec, Input, Owner, Stream};

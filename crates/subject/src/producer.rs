@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use model::ids::{RecordId, Sequence};
 use model::record;
+use model::template::MadeRecord;
 
 use crate::SubjectError;
 use crate::pace::Schedule;
-use crate::protocol::{Bytes, Client, Outgoing, ProducerStart, Request, Start, VERSION};
+use crate::protocol::{
+    Bytes, Client, Outgoing, ProducerStart, RecordHeader, Request, Start, VERSION,
+};
 use crate::reporter::Reporter;
 use crate::role::{ClientEvent, ProducerRole};
 use crate::session::{Rebalance, Rebalanced, Session, TURN};
@@ -109,7 +112,13 @@ fn send(
     };
     let bytes = usize::try_from(role.bytes_of(sequence)).unwrap_or(usize::MAX);
     let percent = role.compressible_percent;
-    let value = record::encode_compressible(role.run, topic, identity, bytes, percent);
+    let (key, value, headers) = match &role.template {
+        Some(template) => in_bytes(template.make(role.run, identity)),
+        None => {
+            let value = record::encode_compressible(role.run, topic, identity, bytes, percent);
+            (role.key_of(sequence).into_bytes(), value, Vec::new())
+        }
+    };
     session.reporter.say(ClientEvent::Sent {
         sequence,
         partition,
@@ -119,8 +128,18 @@ fn send(
         id: sequence.get(),
         topic: topic.to_owned(),
         partition: Some(partition.get()),
-        key: Some(Bytes(role.key_of(sequence).into_bytes())),
+        key: Some(Bytes(key)),
         value: Some(Bytes(value)),
-        headers: Vec::new(),
+        headers,
     })
+}
+
+/// Key, value and headers of a record that was made of a template.
+fn in_bytes(made: MadeRecord) -> (Vec<u8>, Vec<u8>, Vec<RecordHeader>) {
+    let headers = made.headers.into_iter().map(|(key, value)| RecordHeader {
+        key,
+        value: Some(Bytes(value.into_bytes())),
+    });
+    let headers = headers.collect();
+    (made.key.into_bytes(), made.value.into_bytes(), headers)
 }

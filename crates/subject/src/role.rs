@@ -11,10 +11,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use model::event::{CommitResult, Content, ErrorCause, Intent, TransactionOutcome};
-use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
+use model::ids::{
+    Micros, Offset, PartitionIndex, ProducerIx, RecordId, RunId, Sequence, TransactionIx,
+};
 use model::pace::Pace;
 use model::plan::{key_turn, partition_for, topic_for};
 use model::scenario::{Commit, CommitWhen, Fence};
+use model::template::{RecordTemplate, record_key};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -87,6 +90,9 @@ pub struct ProducerRole {
     /// How many keys the records have, in turn; each its own where absent.
     #[serde(default)]
     pub keys: Option<u64>,
+    /// What the records are made of, where it is a template of the user's.
+    #[serde(default)]
+    pub template: Option<RecordTemplate>,
     /// Client configuration in the Java client's names.
     pub config: BTreeMap<String, String>,
 }
@@ -120,10 +126,8 @@ impl ProducerRole {
 
     /// The key of a record. Where keys come again, no other producer has them.
     pub(crate) fn key_of(&self, sequence: Sequence) -> String {
-        match self.keys {
-            Some(_) => format!("p{}-{}", self.producer, self.turn_of(sequence)),
-            None => sequence.to_string(),
-        }
+        let producer = self.producer;
+        record_key(RecordId { producer, sequence }, self.keys)
     }
 
     /// Where a record goes, records of one key to one partition; `None` for a

@@ -8,6 +8,7 @@ use model::event::{CommitResult, Content};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RecordId, RunId, Sequence};
 use model::pace::Pace;
 use model::scenario::{Commit, Fence};
+use model::template::RecordTemplate;
 use proptest::prelude::*;
 use subject::clock::Clock;
 use subject::role::{
@@ -123,6 +124,12 @@ proptest! {
             compressible_percent: 50,
             is_silent: rate > 5,
             keys: Some(20),
+            template: Some(RecordTemplate {
+                value: name.clone(),
+                key: None,
+                headers: config.clone(),
+                keys: vec![Some(seed)],
+            }),
             config: config.clone(),
         });
         let consuming = Role::Consumer(ConsumerRole {

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod derived;
+mod effects;
 mod groups;
 mod records;
 mod rows;
@@ -46,6 +47,7 @@ impl Survey {
                 commits_lowered: false,
                 thinned: false,
                 skipped: false,
+                planned: 0,
                 fresh_taken: HashMap::new(),
             };
             // A circle needs the very records between which it leads.
@@ -55,7 +57,11 @@ impl Survey {
             let mutations: Vec<Mutation> = circles
                 .into_iter()
                 .chain(others)
-                .filter_map(|anomaly| pass.plan(*anomaly))
+                .filter_map(|anomaly| {
+                    let mutation = pass.plan(*anomaly)?;
+                    pass.planned += 1;
+                    Some(mutation)
+                })
                 .collect();
             if mutations.is_empty() {
                 break;
@@ -86,6 +92,8 @@ struct Planner<'s> {
     /// the history has skips already, the former may undo one.
     thinned: bool,
     skipped: bool,
+    /// How much was planned in this pass.
+    planned: usize,
     fresh_taken: HashMap<PartitionRef, i64>,
 }
 
@@ -132,6 +140,10 @@ impl<'s> Planner<'s> {
             Anomaly::RowPhantom => self.row_phantom(),
             Anomaly::CommitOrder => self.commit_order(),
             Anomaly::StateDivergence => self.state_divergence(),
+            Anomaly::EffectLost => self.effect_lost(),
+            Anomaly::EffectDuplicate => self.effect_duplicate(),
+            Anomaly::EffectPhantom => self.effect_phantom(),
+            Anomaly::EffectOrder => self.effect_order(),
             // No claim rests on these: nothing is unseen where an observer read
             // the truth, and Kafka promises nothing against the other two.
             Anomaly::Unseen | Anomaly::G0 | Anomaly::IntSendSkip => None,

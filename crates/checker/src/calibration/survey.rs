@@ -60,6 +60,7 @@ pub(crate) struct Survey {
     pub(super) past: Arc<Past>,
     pub(super) cluster: traces::cluster::ClusterTraces,
     pub(super) derived: traces::derived::DerivedTraces,
+    pub(super) effects: traces::effects::EffectTraces,
     pub(super) transactions: traces::transactions::TxnTraces,
     /// The row changes whose events each group processed, so that it counts.
     pub(super) changes_read: BTreeMap<GroupIx, RecordSet>,
@@ -143,6 +144,7 @@ impl Survey {
             joined: HashMap::new(),
             cluster: traces::cluster::ClusterTraces::new(analysis),
             derived: traces::derived::DerivedTraces::new(analysis),
+            effects: traces::effects::EffectTraces::new(analysis),
             transactions: traces::transactions::TxnTraces::new(analysis),
             changes_read: BTreeMap::new(),
             rekeyed,
@@ -171,6 +173,8 @@ impl Survey {
         if let Some(record) = self.derived.observe(&placed, event) {
             self.exclude(record);
         }
+        let is_target = |record| self.by_record.contains_key(&record);
+        self.effects.observe(&placed, event, is_target);
         match &event.body {
             Body::TransactionJoined {
                 transaction,

@@ -3,6 +3,7 @@
 
 pub(super) mod cluster;
 pub(super) mod derived;
+pub(super) mod effects;
 pub(super) mod transactions;
 
 use model::anomaly::Anomaly;

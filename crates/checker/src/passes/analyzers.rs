@@ -9,6 +9,7 @@ use crate::cluster::replicas::Replicas;
 use crate::cluster::truncation::Truncation;
 use crate::context::Context;
 use crate::derived::Derivations;
+use crate::effects::Effects;
 use crate::finding::FindingCollector;
 use crate::groups::readers::Readers;
 use crate::groups::zombies::Zombies;
@@ -120,5 +121,6 @@ analyzers! {
     cut_logs: CutLogs, uses [];
     row_changes: RowChanges, uses [log];
     happened: Happened, uses [];
+    effects: Effects, uses [];
     alerts: Alerts, uses [];
 }

@@ -179,6 +179,7 @@ impl LossLocation {
                     let in_vain = (Hop::WithoutEffect, self.passed_in_vain);
                     split(finding.count, &[expired, in_vain], Hop::CommittedPast)
                 }
+                Anomaly::EffectLost => split(finding.count, &[], Hop::CommittedPast),
                 Anomaly::RowMissing => {
                     let seen = (Hop::StoredThenGone, self.missing_seen.len());
                     split(finding.count, &[seen], Hop::NoEvent)

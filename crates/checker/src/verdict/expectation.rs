@@ -108,6 +108,10 @@ const TABLE: &[(Anomaly, [Weight; 4])] = &[
     (Anomaly::RowPhantom, [V, V, V, V]),
     (Anomaly::CommitOrder, [V, V, V, V]),
     (Anomaly::StateDivergence, [V, V, V, V]),
+    (Anomaly::EffectLost, [V, V, V, V]),
+    (Anomaly::EffectDuplicate, [R, R, V, V]),
+    (Anomaly::EffectPhantom, [V, V, V, V]),
+    (Anomaly::EffectOrder, [V, R, V, V]),
 ];
 
 /// The tool whose histories are made of transactions that interleave on

@@ -12,6 +12,7 @@ mod brokers;
 mod claims;
 mod clients;
 mod doubts;
+mod effects;
 mod faults;
 mod groups;
 mod records;

@@ -8,15 +8,15 @@ mod faults;
 mod groups;
 
 use checker::{
-    ActiveAlert, AlertCoverage, Analysis, CaptureCoverage, DerivationCoverage, Expectation,
-    FaultRecord, GroupActivity, GroupCoverage, IsolationCoverage, ReadsMet, TrafficMet,
-    WatchedGroup, expect, judge,
+    ActiveAlert, AlertCoverage, Analysis, CaptureCoverage, DerivationCoverage, EffectCoverage,
+    Expectation, FaultRecord, GroupActivity, GroupCoverage, IsolationCoverage, ReadsMet,
+    TrafficMet, WatchedGroup, expect, judge,
 };
 use model::anomaly::Anomaly;
 use model::claim::{
     AlertContract, Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic,
 };
-use model::event::{AlertRule, CaptureResult, Evidence, Found};
+use model::event::{AlertRule, CaptureResult, EffectsRead, Evidence, Found};
 use model::ids::{GroupIx, Micros};
 use model::verdict::{CaptureMeasurements, Finding, GroupMeasurements, NamedRange, Verdict};
 
@@ -92,6 +92,7 @@ fn sound() -> Analysis {
         unsettled: 0,
     };
     coverage.alerts = alerts();
+    coverage.effects = effects();
     let broken = FaultRecord {
         injected: Some(ms(20)),
         healed: Some(ms(40)),
@@ -109,6 +110,23 @@ fn sound() -> Analysis {
         lag_mean: 0,
     }];
     of
+}
+
+/// An application that did one thing of each record.
+fn effects() -> EffectCoverage {
+    EffectCoverage {
+        group: Some("app".to_owned()),
+        is_topic: true,
+        stored: 7,
+        effects: 9,
+        done: 8,
+        ordered_pairs: 5,
+        read: Some(EffectsRead {
+            effects: 9,
+            settled: true,
+        }),
+        ..EffectCoverage::default()
+    }
 }
 
 /// An alert that fired of the fault, and was not active before.
@@ -228,6 +246,10 @@ fn every_claim_is_contradicted_by_each_of_its_anomalies_with_how_many_and_which(
             let among = match anomaly {
                 Anomaly::LostWrite => " of 11 acknowledged",
                 Anomaly::RowMissing => " of 5 committed",
+                Anomaly::EffectLost => " of 7 stored records",
+                Anomaly::EffectDuplicate => {
+                    " (the log holds each of these records once: the application did it)"
+                }
                 _ => "",
             };
             violated(
@@ -385,6 +407,103 @@ fn no_duplicates_rests_on_what_was_made_of_others() {
         |_| (),
         "12 records stored, each once; 6 of them were made of others, one of each, and 2 more \
          were aborted",
+    );
+}
+
+#[test]
+fn claims_about_an_application_rest_on_everything_it_did_having_been_read() {
+    let claims = [
+        Claim::EffectsNoneLost,
+        Claim::EffectsOnce,
+        Claim::EffectsNoneInvented,
+        Claim::EffectsInOrderByKey,
+    ];
+    for claim in claims {
+        let of = |change: fn(&mut EffectCoverage), reason: &str| {
+            doubted(claim, |of| change(&mut of.coverage.effects), reason);
+        };
+        of(|of| of.group = None, "there is no application");
+        of(
+            |of| of.unread = Some("exit code 1".to_owned()),
+            "what the application did could not be read: exit code 1",
+        );
+        of(|of| of.read = None, "what the application did was not read");
+        of(
+            |of| of.read.as_mut().unwrap().settled = false,
+            "the application may still have been at work when what it did was read",
+        );
+        of(
+            |of| of.unrecognised = 2,
+            "2 effects without an identity of this run, which may be of any record",
+        );
+        of(
+            |of| of.stored = 0,
+            "no record stands in the topic that app reads",
+        );
+    }
+    for claim in &claims[1..] {
+        doubted(
+            *claim,
+            |of| of.coverage.effects.effects = 0,
+            "app did nothing",
+        );
+    }
+    doubted(
+        Claim::EffectsNoneLost,
+        |of| of.coverage.effects.pending = 3,
+        "3 of 7 records have no effect, and app has not committed past them: the application has \
+         not come to them",
+    );
+    let order = Claim::EffectsInOrderByKey;
+    doubted(
+        order,
+        |of| of.coverage.effects.ordered_pairs = 0,
+        "no two effects of records of one key stand in one partition",
+    );
+    doubted(
+        order,
+        |of| of.coverage.effects.split_keys = 1,
+        "1 effect in another partition than the one before of their key: their order is not known",
+    );
+    doubted(
+        order,
+        |of| of.coverage.effects.disordered = 1,
+        "the log itself holds 1 record behind a later one of its producer: the order in which app \
+         should have gone is not known",
+    );
+    for (claim, reason) in [
+        (
+            Claim::EffectsNoneLost,
+            "all 7 stored records have their effect",
+        ),
+        (Claim::EffectsOnce, "9 effects of 8 records, one of each"),
+        (
+            Claim::EffectsNoneInvented,
+            "9 effects, every one of a record that was sent",
+        ),
+        (
+            order,
+            "5 effects, each behind those of earlier records of its key",
+        ),
+    ] {
+        held(claim, |_| (), reason);
+    }
+    violated(
+        Claim::EffectsOnce,
+        |of| {
+            of.findings = vec![finding(Anomaly::EffectDuplicate)];
+            of.coverage.effects.done_as_stored = 2;
+        },
+        "3 effect-duplicate (2 of the records stand in the log twice themselves), first p0 7",
+    );
+    violated(
+        Claim::EffectsNoneLost,
+        |of| {
+            of.findings = vec![finding(Anomaly::EffectLost)];
+            of.coverage.effects.pending = 2;
+        },
+        "3 effect-lost of 7 stored records (2 more without an effect are not committed past), \
+         first p0 7",
     );
 }
 

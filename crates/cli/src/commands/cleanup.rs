@@ -147,6 +147,7 @@ fn told(plan: &RunPlan, removal: &Removal) -> String {
     let mut out = String::new();
     for thing in &removal.removed {
         let done = match thing {
+            Resource::Application(_) => "ended",
             Resource::Fault(_) => "healed",
             Resource::Topic(_) | Resource::Group(_) => "deleted",
         };

@@ -10,6 +10,7 @@ use model::plan::ScenarioPlan;
 use model::scenario::{BadKey, Effect};
 use tokio::sync::Mutex;
 
+use crate::app::Application;
 use crate::database::Database;
 use crate::error::EngineError;
 use crate::members::Members;
@@ -28,10 +29,20 @@ pub(crate) struct FaultContext<'s> {
     pub(crate) folder: &'s Path,
     pub(crate) groups: &'s Mutex<Groups>,
     pub(crate) database: Option<&'s Database>,
+    pub(crate) app: Option<&'s Application<'s>>,
     pub(crate) recorder: &'s HistoryRecorder,
     pub(crate) progress: &'s Reporter,
     /// Whether the fault at hand is really done.
     pub(crate) effect: Effect,
+}
+
+impl<'s> FaultContext<'s> {
+    /// The user's application.
+    pub(super) fn application(&self) -> Result<&'s Application<'s>> {
+        self.app.ok_or_else(|| EngineError::Lacking {
+            what: "application".to_owned(),
+        })
+    }
 }
 
 /// What comes of a step of a fault.

@@ -65,6 +65,25 @@ impl Observer {
     }
 }
 
+/// Waits until so many partitions are with a group's members, however many these are. Stands
+/// in the wait for an application.
+pub(crate) async fn await_any_joined(
+    to: &Direct,
+    group: &str,
+    partitions: usize,
+) -> Result<(), EngineError> {
+    let mut cluster = connect(to).await?;
+    let id = GroupId::new(group);
+    loop {
+        let found = cluster.describe_group(&id).await?;
+        let given: BTreeSet<_> = found.members.iter().flat_map(|it| &it.assigned).collect();
+        if found.state == GroupState::Stable && given.len() >= partitions {
+            return Ok(());
+        }
+        pass(JOIN_INTERVAL).await;
+    }
+}
+
 /// Waits until a group has so many members, and so many partitions are with
 /// them, as its coordinator describes it. Stands in the wait for an assignment.
 pub(crate) async fn await_joined(

@@ -7,6 +7,7 @@ use wire::{Batch, ControlMarker, OffsetSpec, PinnedReader, ReadOptions, Topics};
 
 use super::change_topics::all_in_change_topic;
 use super::{NamedPartition, Observer, latest};
+use crate::app::AppProgress;
 use crate::configs::{EffectiveConfigs, cleanup_policy};
 use crate::error::EngineError;
 use crate::preflight::{CLUSTER_AUTHORIZATION_FAILED, refusal};
@@ -51,7 +52,12 @@ impl Observer {
     /// A partition that could not be read to its pinned end is left without
     /// its closing event, and the verdict says so; reading goes on with the
     /// others.
-    pub(crate) async fn read_log(&mut self, progress: &Reporter) -> Result<(), EngineError> {
+    pub(crate) async fn read_log(
+        &mut self,
+        progress: &Reporter,
+        app: Option<&AppProgress>,
+    ) -> Result<(), EngineError> {
+        let mut effects = Ok(0);
         for partition in self.missing() {
             self.recorder.note(Body::Pinned {
                 partition,
@@ -74,16 +80,26 @@ impl Observer {
                 log_start: *start,
                 end: *end,
             });
-            match self.read_partition(place, *start, *end).await {
+            let read = if self.output() == Some(place.number.topic) {
+                let read = self.read_effects(place, *start, *end).await;
+                read.map(|more| effects = effects.clone().map(|known: u64| known + more))
+            } else {
+                self.read_partition(place, *start, *end).await
+            };
+            match read {
                 Ok(()) => self.recorder.note(Body::PartitionRead {
                     partition: place.number,
                 }),
-                Err(error) => progress.send(ProgressEvent::NotRead {
-                    item: place.name.to_string(),
-                    reason: error.with_causes(),
-                }),
+                Err(error) => {
+                    let (item, reason) = (place.name.to_string(), error.with_causes());
+                    if self.output() == Some(place.number.topic) {
+                        effects = Err(format!("{item}: {reason}"));
+                    }
+                    progress.send(ProgressEvent::NotRead { item, reason });
+                }
             }
         }
+        self.note_effects(effects, app.is_some_and(AppProgress::is_settled));
         Ok(())
     }
 

@@ -168,6 +168,11 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::ExporterSeen(_)
         | Body::LagSeen(_)
         | Body::AlertsUnread { .. }
+        | Body::AppDeclared(_)
+        | Body::AppCommitted(_)
+        | Body::EffectSeen(_)
+        | Body::EffectsRead(_)
+        | Body::EffectsUnread { .. }
         | Body::Incomplete { .. } => None,
     }
 }

@@ -2,10 +2,11 @@
 //! that show every type at work.
 
 use model::event::{
-    AlertRule, AlertSeen, AlertState, BatchKind, Body, CaptureResult, CaptureSetting,
-    ChangeContent, Cleanup, ClientRef, CommitResult, Content, Ending, ErrorCause, Evidence,
-    ExporterSeen, Found, Intent, Isolation, LagSeen, Outcome, Restart, RowOp, SettingEffect,
-    SlotState, Snapshot, TransactionOutcome, TxOutcome,
+    AlertRule, AlertSeen, AlertState, AppCommitted, AppDeclared, BatchKind, Body, CaptureResult,
+    CaptureSetting, ChangeContent, Cleanup, ClientRef, CommitResult, Content, EffectPlace,
+    EffectSeen, EffectsRead, Ending, ErrorCause, Evidence, ExporterSeen, Found, Intent, Isolation,
+    LagSeen, Outcome, Restart, RowOp, SettingEffect, SlotState, Snapshot, TransactionOutcome,
+    TxOutcome,
 };
 use model::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex,
@@ -369,6 +370,29 @@ pub(super) fn every_body() -> Vec<Body> {
         }),
         Body::AlertsUnread {
             reason: "connection refused".to_owned(),
+        },
+        Body::AppDeclared(AppDeclared {
+            group: "billing-app".to_owned(),
+            topic: AT.topic,
+            output: Some(AT.topic),
+        }),
+        Body::AppCommitted(AppCommitted {
+            partition: AT,
+            next: Some(Offset::new(14)),
+        }),
+        Body::EffectSeen(EffectSeen {
+            content: Content::Ours(RECORD),
+            at: Some(EffectPlace {
+                partition: AT,
+                offset: Offset::new(2),
+            }),
+        }),
+        Body::EffectsRead(EffectsRead {
+            effects: 14,
+            settled: true,
+        }),
+        Body::EffectsUnread {
+            reason: "exit code 1".to_owned(),
         },
     ]
 }

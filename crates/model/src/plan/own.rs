@@ -192,7 +192,9 @@ impl OwnNames {
                 .collect::<Result<_, _>>()?,
             groups: plan
                 .groups()
-                .map(|group| own(group.name).map(GroupId::new))
+                .map(|group| group.name)
+                .chain(plan.scenario.app.iter().map(|app| app.group.as_str()))
+                .map(|group| own(group).map(GroupId::new))
                 .collect::<Result<_, _>>()?,
         })
     }

@@ -155,6 +155,8 @@ pub enum FaultTarget {
     ClientLink,
     /// A member of a consumer group.
     Member,
+    /// The user's application.
+    App,
     /// The connector.
     Connector,
     /// Something outside, by a command of the user's.
@@ -302,6 +304,8 @@ catalogue! {
     ConsumerRestart consumer_restart
     ConsumerPause consumer_pause
     ConsumerZombie consumer_zombie
+    AppRestart app_restart
+    AppPause app_pause
     ConnectorRestart connector_restart
     WorkerRestart worker_restart
     Command command
@@ -342,7 +346,7 @@ impl FaultTarget {
 
     /// Whether producers wait for answers because of it.
     pub const fn holds_up_producers(self) -> bool {
-        !matches!(self, Self::Member | Self::Connector)
+        !matches!(self, Self::Member | Self::App | Self::Connector)
     }
 
     /// That a scenario has it, or a proxy before it.
@@ -358,6 +362,7 @@ impl FaultTarget {
             Self::Connector if scenario.capture.is_none() => {
                 "there is no connector without [capture]".to_owned()
             }
+            Self::App => return scenario.check_app(),
             _ => return Ok(()),
         };
         Err(("kind", lacks))

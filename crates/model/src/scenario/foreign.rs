@@ -159,6 +159,11 @@ impl Scenario {
             rename(&mut group.name);
             rename(&mut group.topic);
         }
+        if let Some(app) = &mut self.app {
+            rename(&mut app.topic);
+            rename(&mut app.group);
+            app.effects.topic.iter_mut().for_each(rename);
+        }
         if let Some(alert) = &mut self.alert {
             rename(&mut alert.group);
         }

@@ -391,6 +391,13 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         let possible = fault.kind.check(scenario);
         possible.or_else(|(key, message)| fail(&here(key), message))?;
     }
+    if let Some(app) = &scenario.app {
+        app.check(scenario).or_else(|(keys, message)| {
+            let keys = keys.iter().map(|key| PathStep::from(*key));
+            let path: Vec<PathStep> = std::iter::once("app".into()).chain(keys).collect();
+            fail(&path, message)
+        })?;
+    }
     if let Some(alert) = &scenario.alert {
         let possible = alert.check(scenario);
         possible.or_else(|(key, message)| fail(&["alert".into(), key.into()], message))?;

@@ -7,7 +7,9 @@ use std::fmt;
 
 use super::Trigger;
 
-pub use parts::{cluster, connector, database, group, producer, quota, topic, transform, write};
+pub use parts::{
+    app, cluster, connector, database, group, producer, quota, topic, transform, write,
+};
 
 /// A piece of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]

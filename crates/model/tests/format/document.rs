@@ -46,7 +46,7 @@ pub(crate) fn is_complete(example: &Table) -> bool {
 
 /// A fragment in the skeleton, in place of the tables of the same name.
 pub(crate) fn completed(fragment: Table) -> Table {
-    let mut document = grammar::skeleton();
+    let mut document = grammar::skeleton_of(fragment.contains_key("app"));
     for (name, content) in fragment {
         match (document.get_mut(&name), content) {
             // Others name what the first of several is.

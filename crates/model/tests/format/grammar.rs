@@ -76,6 +76,34 @@ for_ms = 1000
 claim = "no-loss"
 "#;
 
+/// A scenario with everything in it that an application may name.
+const APP_SKELETON: &str = r#"
+name = "skeleton"
+title = "Everything that an application can name"
+
+[[topic]]
+name = "orders"
+partitions = 3
+replication_factor = 3
+
+[[topic]]
+name = "bills"
+partitions = 3
+replication_factor = 3
+
+[topology]
+brokers = 3
+
+[[producer]]
+topic = "orders"
+records = 1000
+records_per_s = 100
+keys = 20
+
+[[guarantee]]
+claim = "no-loss"
+"#;
+
 /// One value for each key of a table, all of which the parser takes.
 const FULL: &[(&str, &str)] = &[
     (
@@ -118,6 +146,12 @@ const FULL: &[(&str, &str)] = &[
         "quota",
         "client_id = \"billing\"\nuser = \"ANONYMOUS\"\n\
          config = { consumer_byte_rate = \"20000\" }",
+    ),
+    (
+        "app",
+        "command = [\"./billing\"]\nenv = { A = \"b\" }\ntopic = \"orders\"\ngroup = \"billing-app\"\n\
+         value = \"{id}\"\nkey = \"{key}\"\nheaders = { a = \"{id}\" }\nsettle_ms = 1000\n\
+         effects = { topic = \"bills\", id = \"\" }",
     ),
     (
         "alert",
@@ -180,6 +214,15 @@ pub(crate) fn skeleton() -> Table {
     table(SKELETON)
 }
 
+/// The skeleton that an application is put into, or the usual one.
+pub(crate) fn skeleton_of(has_app: bool) -> Table {
+    if has_app {
+        table(APP_SKELETON)
+    } else {
+        skeleton()
+    }
+}
+
 pub(crate) fn read(document: &Table) -> Result<Scenario, ScenarioError> {
     parse("it.toml", &toml::to_string(document).unwrap())
 }
@@ -197,12 +240,17 @@ pub(crate) fn full(name: &str) -> Table {
 
 /// Whether the file has the table once only.
 pub(crate) fn is_single(name: &str) -> bool {
-    ["topology", "capture", "alert"].contains(&name)
+    ["topology", "capture", "app", "alert"].contains(&name)
 }
 
 /// The skeleton with this table in place of its own.
 pub(crate) fn with(name: &str, content: Table) -> Table {
-    let mut document = skeleton();
+    let kind = content.get("kind").and_then(Value::as_str);
+    let of_app = kind.is_some_and(|kind| kind.starts_with("app-"));
+    let mut document = skeleton_of(name == "app" || of_app);
+    if of_app {
+        document.insert("app".to_owned(), Value::Table(full("app")));
+    }
     let content = Value::Table(content);
     let value = match (is_single(name), document.get_mut(name)) {
         (true, _) => content,

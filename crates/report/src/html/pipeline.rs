@@ -81,12 +81,12 @@ fn named(scenario: &Scenario, place: Place) -> Option<String> {
         Place::Group => {
             let transforms = scenario.transforms.iter().map(|it| &it.name);
             let groups = scenario.groups.iter().map(|it| &it.name);
-            list(
-                transforms
-                    .chain(groups)
-                    .map(|name| format!("group {name}"))
-                    .collect(),
-            )
+            let app = scenario
+                .app
+                .iter()
+                .map(|it| format!("application {}", it.group));
+            let groups = transforms.chain(groups).map(|name| format!("group {name}"));
+            list(groups.chain(app).collect())
         }
     }
 }

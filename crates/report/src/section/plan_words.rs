@@ -19,6 +19,7 @@ pub(crate) fn traffic(scenario: &Scenario) -> Vec<Text> {
     phrases.extend(scenario.writes.iter().map(words::write));
     phrases.extend(scenario.transforms.iter().map(words::transform));
     phrases.extend(scenario.groups.iter().map(words::group));
+    phrases.extend(scenario.app.iter().map(words::app));
     phrases.iter().map(phrase).collect()
 }
 

@@ -191,6 +191,7 @@ pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRo
         compressible_percent: 0,
         is_silent: false,
         keys: None,
+        template: None,
         config: config(&[
             ("acks", "all"),
             ("max.in.flight.requests.per.connection", "5"),

@@ -123,6 +123,7 @@ impl Checker {
                 derived: coverages.derived,
                 occurrences: coverages.happened,
                 alerts: coverages.alerts,
+                effects: coverages.effects,
             },
             suspects,
             targets: log.targets,

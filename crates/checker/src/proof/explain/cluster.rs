@@ -114,6 +114,33 @@ impl Explainer {
                     (names.producer(record.producer), what)
                 });
             }
+            Body::AppCommitted(committed) => {
+                let cases = self.cases_of([Watch::AppCommit(committed.partition)]);
+                self.note(&cases, at, |names| {
+                    let partition = names.partition(committed.partition);
+                    observed(match committed.next {
+                        Some(next) => format!("the application stands at {next} of {partition}"),
+                        None => format!("the application has not committed {partition}"),
+                    })
+                });
+            }
+            Body::EffectSeen(seen) => {
+                let mut watches: Vec<Watch> = Vec::new();
+                watches.extend(seen.content.identity().map(Watch::Record));
+                watches.extend(seen.at.map(|at| Watch::Position(at.partition, at.offset)));
+                let cases = self.cases_of(watches);
+                let place = seen.at.map(|at| (at.partition, at.offset));
+                self.note_at(&cases, place, |names| {
+                    let what = name(&seen.content);
+                    observed(match seen.at {
+                        Some(at) => {
+                            let partition = names.partition(at.partition);
+                            format!("an effect of {what} stands at {partition}@{}", at.offset)
+                        }
+                        None => format!("an effect of {what} is listed"),
+                    })
+                });
+            }
             Body::ReplicaStored {
                 partition,
                 broker,

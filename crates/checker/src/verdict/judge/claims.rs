@@ -12,7 +12,7 @@ use crate::verdict::judge::groups::{
 use crate::verdict::judge::records::{no_duplicates, no_loss};
 use crate::verdict::judge::recovery::recovers;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
-use crate::verdict::judge::{alerts, brokers, clients, row_changes, sends, transactions};
+use crate::verdict::judge::{alerts, brokers, clients, effects, row_changes, sends, transactions};
 
 pub(super) fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruling {
     match guarantee.claim {
@@ -120,6 +120,10 @@ pub(super) fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analys
         | Claim::NoRowPhantom
         | Claim::CommitOrder
         | Claim::NoStateDivergence => row_changes::claim(guarantee.claim, analysis),
+        Claim::EffectsNoneLost
+        | Claim::EffectsOnce
+        | Claim::EffectsNoneInvented
+        | Claim::EffectsInOrderByKey => effects::claim(guarantee.claim, analysis),
         Claim::ReprocessedWithinWindow
         | Claim::RecoversWithin
         | Claim::AlertFires
@@ -170,6 +174,7 @@ fn among(anomaly: Anomaly, analysis: &Analysis) -> String {
     match anomaly {
         Anomaly::LostWrite => format!(" of {} acknowledged", analysis.counts.acknowledged),
         Anomaly::RowMissing => row_changes::among(analysis),
+        Anomaly::EffectLost | Anomaly::EffectDuplicate => effects::among(anomaly, analysis),
         _ => String::new(),
     }
 }

@@ -2,9 +2,9 @@
 //! stand there; capitals are words, `…` a list.
 
 use model::event::{
-    Body, CaptureResult, CaptureSetting, ClientRef, CommitResult, Ending, ErrorCause, ExporterSeen,
-    Found, Intent, Isolation, LagSeen, Outcome, RowOp, SettingEffect, SlotState,
-    TransactionOutcome, TxOutcome,
+    AppCommitted, Body, CaptureResult, CaptureSetting, ClientRef, CommitResult, Content, Ending,
+    ErrorCause, ExporterSeen, Found, Intent, Isolation, LagSeen, Outcome, RowOp, SettingEffect,
+    SlotState, TransactionOutcome, TxOutcome,
 };
 use model::ids::{Lsn, Offset, TableIx};
 
@@ -44,6 +44,44 @@ pub(super) const FORMS: &[Form] = &[
     ("{5} ms pass", |s, w| {
         s.passed += w[0].parse::<u64>().ok()? * 1000;
         Some(())
+    }),
+    // An application and what it did.
+    ("the application writes {u} of {t} as {g}", |s, w| {
+        let output = Some(s.topic(w[0]));
+        s.application(w[1], w[2], output)
+    }),
+    ("the application reads {t} as {g}", |s, w| {
+        s.application(w[0], w[1], None)
+    }),
+    ("the application committed {t-0@8}", |s, w| {
+        let (partition, next) = s.place(w[0])?;
+        s.begin_truth();
+        s.say(Body::AppCommitted(AppCommitted {
+            partition,
+            next: Some(next),
+        }))
+    }),
+    ("an effect of {p0/3} is listed", |s, w| {
+        s.effect(Content::Ours(record(w[0])?), None)
+    }),
+    ("an effect of {WORDS…} is listed", |s, w| {
+        s.effect(content(w[0])?, None)
+    }),
+    ("an effect of {p0/3} stands at {u-0@7}", |s, w| {
+        let at = s.place(w[1])?;
+        s.effect(Content::Ours(record(w[0])?), Some(at))
+    }),
+    ("an effect of {WORDS…} stands at {u-0@7}", |s, w| {
+        let at = s.place(w[1])?;
+        s.effect(content(w[0])?, Some(at))
+    }),
+    ("the effects are read", |s, _| s.effects_read(true)),
+    ("the effects are read, and more may come", |s, _| {
+        s.effects_read(false)
+    }),
+    ("the effects cannot be read: {WHY…}", |s, w| {
+        let reason = w[0].to_owned();
+        s.say(Body::EffectsUnread { reason })
     }),
     // Producers.
     ("{p0/3} is sent to {t-0}", |s, w| {

@@ -1,12 +1,13 @@
 //! The operations that a line of a history says, as events.
 
 use model::event::{
-    AlertRule, AlertSeen, AlertState, BatchKind, Body, CaptureResult, CaptureSetting,
-    ChangeContent, Cleanup, ClientRef, CommitResult, Content, Ending, ErrorCause, Evidence, Found,
-    Intent, Outcome, RowOp, SlotState, Snapshot, TransactionOutcome, TxOutcome,
+    AlertRule, AlertSeen, AlertState, AppDeclared, BatchKind, Body, CaptureResult, CaptureSetting,
+    ChangeContent, Cleanup, ClientRef, CommitResult, Content, EffectPlace, EffectSeen, EffectsRead,
+    Ending, ErrorCause, Evidence, Found, Intent, Outcome, RowOp, SlotState, Snapshot,
+    TransactionOutcome, TxOutcome,
 };
 use model::ids::{
-    BrokerId, GroupIx, Lsn, Micros, Offset, PartitionRef, ProducerIx, RowKey, TableIx,
+    BrokerId, GroupIx, Lsn, Micros, Offset, PartitionRef, ProducerIx, RowKey, TableIx, TopicIx,
 };
 
 use super::Scribe;
@@ -388,5 +389,36 @@ impl Scribe {
                 detail: w[2].to_owned(),
             },
         })
+    }
+
+    pub(super) fn application(
+        &mut self,
+        topic: &str,
+        group: &str,
+        output: Option<TopicIx>,
+    ) -> Option<()> {
+        let topic = self.topic(topic);
+        self.say(Body::AppDeclared(AppDeclared {
+            group: group.to_owned(),
+            topic,
+            output,
+        }))
+    }
+
+    pub(super) fn effect(
+        &mut self,
+        content: Content,
+        at: Option<(PartitionRef, Offset)>,
+    ) -> Option<()> {
+        self.begin_truth();
+        let at = at.map(|(partition, offset)| EffectPlace { partition, offset });
+        self.say(Body::EffectSeen(EffectSeen { content, at }))
+    }
+
+    pub(super) fn effects_read(&mut self, settled: bool) -> Option<()> {
+        self.begin_truth();
+        let seen = |it: &&(super::When, Body)| matches!(it.1, Body::EffectSeen(_));
+        let effects = self.bodies.iter().filter(seen).count() as u64;
+        self.say(Body::EffectsRead(EffectsRead { effects, settled }))
     }
 }

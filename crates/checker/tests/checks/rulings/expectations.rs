@@ -109,7 +109,10 @@ fn reported(expectation: Expectation, tool: Option<&str>) -> Vec<&'static str> {
 
 #[test]
 fn each_expectation_allows_no_more_than_it_says() {
-    assert_eq!(reported(Expectation::Default, None), ["reprocessed"]);
+    assert_eq!(
+        reported(Expectation::Default, None),
+        ["reprocessed", "effect-duplicate"]
+    );
     assert_eq!(
         reported(Expectation::Default, Some("jepsen")),
         [
@@ -117,7 +120,8 @@ fn each_expectation_allows_no_more_than_it_says() {
             "reprocessed",
             "torn-transaction",
             "G0",
-            "int-send-skip"
+            "int-send-skip",
+            "effect-duplicate",
         ]
     );
     assert_eq!(
@@ -134,6 +138,8 @@ fn each_expectation_allows_no_more_than_it_says() {
             "int-send-skip",
             "int-nonmonotonic-send",
             "row-duplicate",
+            "effect-duplicate",
+            "effect-order",
         ]
     );
     assert_eq!(

@@ -249,6 +249,10 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
         Claim::ReadCommitted | Claim::TransactionsWhole | Claim::NoCycles => {
             of_transactions(scenario, claim)
         }
+        Claim::EffectsNoneLost
+        | Claim::EffectsOnce
+        | Claim::EffectsNoneInvented
+        | Claim::EffectsInOrderByKey => of_app(scenario, claim),
         Claim::AlertFires | Claim::NoFalseAlert => match &scenario.alert {
             None => need("no alerts are watched: add [alert] with `group`"),
             Some(alert) if claim == Claim::AlertFires && alert.fault.is_none() => {
@@ -307,6 +311,31 @@ fn of_groups(
         }
         _ => None,
     }
+}
+
+fn of_app(scenario: &Scenario, claim: Claim) -> Option<String> {
+    let Some(app) = &scenario.app else {
+        return Some("it is about an application of yours: add [app]".to_owned());
+    };
+    if claim != Claim::EffectsInOrderByKey {
+        return None;
+    }
+    if app.effects.topic.is_none() {
+        return Some(
+            "a listing has no order: it needs an application that writes to a topic (`topic` in \
+             [app.effects])"
+                .to_owned(),
+        );
+    }
+    let mut producers = scenario.producers.iter();
+    let comes_again = |keys: Option<u64>, records: u64| keys.is_some_and(|keys| keys < records);
+    let again = producers.any(|it| it.topic == app.topic && comes_again(it.keys, it.records));
+    (!again).then(|| {
+        format!(
+            "no key comes again: the [[producer]] of `{}` needs `keys`, fewer than its records",
+            app.topic
+        )
+    })
 }
 
 fn of_transactions(scenario: &Scenario, claim: Claim) -> Option<String> {

@@ -4,8 +4,8 @@
 
 use super::{Phrase, counted, duration_ms, plain, trigger};
 use crate::scenario::{
-    Capture, Commit, CommitWhen, Fence, Group, GroupStart, Link, Producer, Quota, TABLES, Topic,
-    Topology, Transactions, Transform, Write, WriteHow, WriteStart,
+    App, Capture, Commit, CommitWhen, Fence, Group, GroupStart, Link, Producer, Quota, TABLES,
+    Topic, Topology, Transactions, Transform, Write, WriteHow, WriteStart,
 };
 
 /// The brokers, and how they are reached.
@@ -40,6 +40,32 @@ pub fn topic(topic: &Topic) -> Phrase {
         counted(topic.partitions.unsigned_abs().into(), "partition"),
         topic.replication_factor
     ))
+}
+
+/// An application of the user's.
+pub fn app(app: &App) -> Phrase {
+    let does = plain("your application ")
+        .name(super::shell_words(&app.command))
+        .plain(" reads ")
+        .name(&app.topic)
+        .plain(" as group ")
+        .name(&app.group)
+        .plain("; records are ")
+        .name(&app.value);
+    match (&app.effects.topic, &app.effects.id, &app.effects.header) {
+        (Some(topic), id, header) => {
+            let does = does.plain("; what it did is read from ").name(topic);
+            match (id, header) {
+                (Some(id), _) if id.is_empty() => does.plain(", where a value is an identity"),
+                (Some(id), _) => does.plain(", by the identity at ").name(id),
+                (None, Some(header)) => does.plain(", by the identity in header ").name(header),
+                (None, None) => does,
+            }
+        }
+        (None, ..) => does
+            .plain("; what it did is listed by ")
+            .name(super::shell_words(&app.effects.command)),
+    }
 }
 
 /// A client quota.
