@@ -38,7 +38,7 @@ pub enum Wait {
     Answer,
     /// A broker to end on SIGTERM.
     BrokerEnd,
-    /// A broker in a container to take connections again.
+    /// A broker in a container to answer again.
     Restored,
     /// Other brokers to lead what a lost one led.
     Takeover,
@@ -174,7 +174,7 @@ impl Wait {
             Self::Role => "a broker to play the part that the fault names",
             Self::Answer => "an answer to lose (onset = \"answers-first\")",
             Self::BrokerEnd => "a broker to end on SIGTERM",
-            Self::Restored => "a broker in a container to take connections again",
+            Self::Restored => "a broker in a container to answer again",
             Self::Takeover => "other brokers to lead what the lost one led",
             Self::InSync => "all replicas to be in sync",
             Self::MemberTakeover => "another member to take over (takeover = \"awaited\")",

@@ -68,6 +68,14 @@ pub enum ContainerError {
         /// What is wrong.
         reason: String,
     },
+    /// A container that was started ended again.
+    #[error("{name} was started, and ended again with exit code {exit_code}")]
+    Ended {
+        /// Its name.
+        name: String,
+        /// How it ended.
+        exit_code: i32,
+    },
     /// It refuses.
     #[error("the container engine refuses to {action}: {said}")]
     Refused {

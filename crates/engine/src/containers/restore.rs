@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proxy::HostPort;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
-use tokio::time::Instant;
+use wire::{Listener, probe};
 
 use super::docker::{ContainerError, Docker};
 use super::find::address;
-use crate::wait::{Wait, Waits, before_moment};
+use crate::wait::{Wait, Waits};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a pause that was asked for may take to come.
 const PAUSE_LIMIT: Duration = Duration::from_secs(2);
-/// How long one connection may take.
-const DIAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a container is about to be broken. The engine may still be at it when it is mended:
 /// requests outlive the program that sent them.
@@ -67,8 +65,8 @@ impl ContainerToRestore {
         &self.name
     }
 
-    /// Continues it if it is paused, starts it if it does not run, and waits until it takes
-    /// connections, within a limit.
+    /// Continues it if it is paused, starts it if it does not run, and waits until its broker
+    /// answers, within a limit.
     ///
     /// # Errors
     /// [`ContainerError`].
@@ -99,14 +97,24 @@ impl ContainerToRestore {
             let container = docker.inspect(&self.container).await?;
             let host = self.published_at.clone().or_else(|| address(&container));
             if let Some(host) = host {
-                let limit = Instant::now() + DIAL_LIMIT;
-                let dialed = TcpStream::connect((host, self.port));
-                if matches!(before_moment(limit, dialed).await, Some(Ok(_))) {
+                let port = self.port;
+                // A port that is published takes connections before the broker does.
+                let listener = probe(&HostPort { host, port }.to_string()).await;
+                if matches!(
+                    listener,
+                    Listener::Broker | Listener::Sasl { .. } | Listener::Tls
+                ) {
                     return Ok(());
                 }
             }
-            // One that does not come up is as it was all the same: started.
-            if !container.state.running || !waiting.pause(LOOK_INTERVAL).await {
+            if !container.state.running {
+                return Err(ContainerError::Ended {
+                    name: self.name.clone(),
+                    exit_code: container.state.exit_code,
+                });
+            }
+            // One that runs is as it was: what its broker does is for others to judge.
+            if !waiting.pause(LOOK_INTERVAL).await {
                 return Ok(());
             }
         }
