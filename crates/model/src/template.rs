@@ -129,15 +129,7 @@ pub fn decode_id(run: RunId, text: &str) -> Content {
     let Some(rest) = text.strip_prefix(MAGIC) else {
         return Content::Foreign;
     };
-    let mut fields = rest.split('-');
-    let mut field = || fields.next();
-    let parsed = (|| {
-        let of: RunId = field()?.parse().ok()?;
-        let producer = ProducerIx::new(field()?.parse().ok()?);
-        let sequence = Sequence::new(field()?.parse().ok()?);
-        Some((of, RecordId { producer, sequence }))
-    })();
-    match parsed {
+    match parsed(rest) {
         Some((of, record)) if encode_id(of, record) == text => {
             if of == run {
                 Content::Ours(record)
@@ -147,6 +139,15 @@ pub fn decode_id(run: RunId, text: &str) -> Content {
         }
         _ => Content::Corrupt,
     }
+}
+
+/// The run and the record that the fields of an identity name.
+fn parsed(fields: &str) -> Option<(RunId, RecordId)> {
+    let mut fields = fields.split('-');
+    let run = fields.next()?.parse().ok()?;
+    let producer = ProducerIx::new(fields.next()?.parse().ok()?);
+    let sequence = Sequence::new(fields.next()?.parse().ok()?);
+    Some((run, RecordId { producer, sequence }))
 }
 
 /// Recognises the first identity in a text.
