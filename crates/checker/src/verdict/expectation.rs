@@ -109,7 +109,7 @@ const TABLE: &[(Anomaly, [Weight; 4])] = &[
     (Anomaly::CommitOrder, [V, V, V, V]),
     (Anomaly::StateDivergence, [V, V, V, V]),
     (Anomaly::EffectLost, [V, V, V, V]),
-    (Anomaly::EffectDuplicate, [R, R, V, V]),
+    (Anomaly::EffectDuplicate, [V, R, V, V]),
     (Anomaly::EffectPhantom, [V, V, V, V]),
     (Anomaly::EffectOrder, [V, R, V, V]),
 ];
