@@ -1,6 +1,7 @@
 //! Processes that carry a variable in their environment, wherever they went since: below
 //! another process, in a session of their own, or left behind by one that was killed.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::snapshot::ProcessSnapshot;
@@ -13,19 +14,20 @@ const ROUNDS: usize = 5;
 /// value. Says how many those were.
 pub fn kill_marked(variable: &str, value: &str) -> usize {
     let mark = format!("{variable}={value}").into_bytes();
-    let mut killed = 0;
+    // One that was killed is there for a moment longer.
+    let mut killed = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let found = marked(&mark);
-        if found.is_empty() {
-            break;
-        }
-        for process in found {
+        let before = killed.len();
+        for process in marked(&mark) {
             if linux::signal_process(process.pid, rustix::process::Signal::KILL).is_ok() {
-                killed += 1;
+                killed.insert(process.pid);
             }
         }
+        if killed.len() == before {
+            break;
+        }
     }
-    killed
+    killed.len()
 }
 
 fn marked(mark: &[u8]) -> Vec<ProcessSnapshot> {
