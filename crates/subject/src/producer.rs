@@ -112,12 +112,11 @@ fn send(
     };
     let bytes = usize::try_from(role.bytes_of(sequence)).unwrap_or(usize::MAX);
     let percent = role.compressible_percent;
-    let (key, value, headers) = match &role.template {
-        Some(template) => in_bytes(template.make(role.run, identity)),
-        None => {
-            let value = record::encode_compressible(role.run, topic, identity, bytes, percent);
-            (role.key_of(sequence).into_bytes(), value, Vec::new())
-        }
+    let (key, value, headers) = if let Some(template) = &role.template {
+        in_bytes(template.make(role.run, identity))
+    } else {
+        let value = record::encode_compressible(role.run, topic, identity, bytes, percent);
+        (role.key_of(sequence).into_bytes(), value, Vec::new())
     };
     session.reporter.say(ClientEvent::Sent {
         sequence,
