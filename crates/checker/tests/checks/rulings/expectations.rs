@@ -109,10 +109,7 @@ fn reported(expectation: Expectation, tool: Option<&str>) -> Vec<&'static str> {
 
 #[test]
 fn each_expectation_allows_no_more_than_it_says() {
-    assert_eq!(
-        reported(Expectation::Default, None),
-        ["reprocessed", "effect-duplicate"]
-    );
+    assert_eq!(reported(Expectation::Default, None), ["reprocessed"]);
     assert_eq!(
         reported(Expectation::Default, Some("jepsen")),
         [
@@ -120,8 +117,7 @@ fn each_expectation_allows_no_more_than_it_says() {
             "reprocessed",
             "torn-transaction",
             "G0",
-            "int-send-skip",
-            "effect-duplicate",
+            "int-send-skip"
         ]
     );
     assert_eq!(
