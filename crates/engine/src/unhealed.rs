@@ -1,6 +1,7 @@
-//! What commands of the user's have broken and not yet mended, with the command that
-//! mends it, and containers that were ended or frozen: kept as files in the scenario's folder, so that it is known to the run
-//! however the fault ended, and to `ackproof cleanup` after a run that was killed.
+//! What faults have broken outside and not yet healed: by commands of the user's, with the
+//! command that heals it, and in containers that were ended or frozen. Kept as files in the
+//! scenario's folder, so that it is known to the run however the fault ended, and to
+//! `ackproof cleanup` after a run that was killed.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};

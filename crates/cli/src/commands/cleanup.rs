@@ -1,5 +1,6 @@
 //! `ackproof cleanup`: what a run that was killed has left in a cluster of the user's is
-//! removed, and what commands of its faults broke is healed.
+//! removed, what its faults broke, by commands or in containers, is healed, and what is
+//! left of an application is ended.
 
 use std::fmt::Write as _;
 use std::io;
